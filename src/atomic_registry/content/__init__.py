@@ -1,0 +1,1 @@
+"""Push, pull, tags and referrers: what the registry does, apart from how it is spoken to or stored."""

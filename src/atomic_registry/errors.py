@@ -1,0 +1,349 @@
+"""Every error that the domain raises on purpose.
+
+    DomainError
+    ├── Invalid                  what was sent cannot be right, whatever the state
+    │   ├── NameInvalid          a repository name
+    │   ├── TagInvalid           a tag
+    │   ├── DigestInvalid        a digest that cannot be parsed
+    │   ├── DigestMismatch       bytes that are not those of their digest
+    │   ├── SizeMismatch         a length that is not the one announced
+    │   ├── ManifestInvalid      a manifest that breaks its specification
+    │   ├── ParameterInvalid     a query parameter or a header
+    │   └── BodyInterrupted      a body that ended early
+    ├── MissingReference         a manifest names content that the repository lacks
+    ├── NotFound
+    │   ├── RepositoryUnknown
+    │   ├── ManifestUnknown
+    │   ├── BlobUnknown
+    │   ├── UploadUnknown
+    │   └── RouteUnknown
+    ├── Conflict
+    │   ├── RangeMismatch        a chunk that does not continue its upload
+    │   ├── UploadBusy           another request is writing to the same upload
+    │   └── BlobInUse            a manifest of the repository still names the blob
+    ├── RangeUnsatisfiable       a byte range outside the content
+    ├── Unauthenticated
+    ├── Denied
+    ├── TooLarge
+    ├── TooMany
+    ├── TooSlow                  the client sent nothing for too long
+    ├── Unsupported
+    │   └── MethodUnsupported
+    └── Unavailable              a dependency fails; the same request may work later
+        ├── StorageFull
+        ├── StorageReadOnly
+        ├── StorageFailed
+        └── MetadataFailed
+
+Each class takes the facts as keywords and builds its own message.
+Statuses and wire codes belong to the faces.
+"""
+
+from collections.abc import Sequence
+
+Detail = str | int | list[str]
+
+
+class DomainError(Exception):
+    """An error with a message for people and the facts behind it for programs."""
+
+    def __init__(self, message: str, **detail: Detail) -> None:
+        super().__init__(message)
+        self.message = message
+        self.detail = detail
+
+
+class Invalid(DomainError):
+    """What was sent cannot be right, whatever the state of the registry."""
+
+
+class NameInvalid(Invalid):
+    """A repository name that breaks the grammar."""
+
+    def __init__(self, *, name: str, reason: str) -> None:
+        super().__init__(f"repository name {_shorten(name)} is not valid: {reason}", name=name[:255])
+
+
+class TagInvalid(Invalid):
+    """A tag that breaks the grammar."""
+
+    def __init__(self, *, tag: str) -> None:
+        super().__init__(
+            f"tag {_shorten(tag)} is not valid: use 1 to 128 letters, digits, '_', '.' or '-', "
+            "not starting with '.' or '-'",
+            tag=tag[:255],
+        )
+
+
+class DigestInvalid(Invalid):
+    """A digest that cannot be parsed or whose algorithm is unknown."""
+
+    def __init__(self, *, digest: str, reason: str) -> None:
+        super().__init__(f"digest {_shorten(digest)} is not valid: {reason}", digest=digest[:255])
+
+
+class DigestMismatch(Invalid):
+    """The bytes that arrived are not those of the digest that was given."""
+
+    def __init__(self, *, expected: str, actual: str) -> None:
+        super().__init__(
+            f"the content that arrived has digest {actual}, not {expected}; nothing was kept, "
+            "upload it again",
+            expected=expected,
+            actual=actual,
+        )
+
+
+class SizeMismatch(Invalid):
+    """A body or a descriptor has another length than announced."""
+
+    def __init__(self, *, what: str, expected: int, actual: int) -> None:
+        super().__init__(
+            f"{what} is {actual} bytes long, but {expected} were announced",
+            expected=expected,
+            actual=actual,
+        )
+
+
+class ManifestInvalid(Invalid):
+    """A manifest that breaks its specification."""
+
+    def __init__(self, *, reason: str) -> None:
+        super().__init__(f"manifest is not valid: {reason}", reason=reason)
+
+
+class ParameterInvalid(Invalid):
+    """A query parameter or a header that cannot be used."""
+
+    def __init__(self, *, parameter: str, value: str, reason: str) -> None:
+        super().__init__(
+            f"{parameter} {_shorten(value)} is not valid: {reason}", parameter=parameter
+        )
+
+
+class BodyInterrupted(Invalid):
+    """The client went away, or the body ended before its announced length."""
+
+    def __init__(self, *, received: int) -> None:
+        super().__init__(
+            f"the request body ended early, after {received} bytes; send it again", received=received
+        )
+
+
+class MissingReference(DomainError):
+    """A manifest names blobs or manifests that its repository does not hold."""
+
+    def __init__(self, *, repository: str, digests: Sequence[str]) -> None:
+        shown = ", ".join(digests[:5]) + (" and more" if len(digests) > 5 else "")
+        super().__init__(
+            f"repository {repository} does not hold {shown}, which the manifest names; "
+            "push that content to the repository first",
+            digests=list(digests[:100]),
+        )
+        self.digests = list(digests)
+
+
+class NotFound(DomainError):
+    """Something named does not exist."""
+
+
+class RepositoryUnknown(NotFound):
+    """No such repository."""
+
+    def __init__(self, *, repository: str) -> None:
+        super().__init__(
+            f"repository {repository} does not exist; it is created by the first push",
+            name=repository,
+        )
+
+
+class ManifestUnknown(NotFound):
+    """No such tag or manifest in the repository."""
+
+    def __init__(self, *, repository: str, reference: str) -> None:
+        super().__init__(
+            f"repository {repository} has no manifest {reference}",
+            name=repository,
+            reference=reference,
+        )
+
+
+class BlobUnknown(NotFound):
+    """No such blob in the repository."""
+
+    def __init__(self, *, repository: str, digest: str) -> None:
+        super().__init__(
+            f"repository {repository} has no blob {digest}", name=repository, digest=digest
+        )
+
+
+class UploadUnknown(NotFound):
+    """No such upload session in the repository."""
+
+    def __init__(self, *, upload_id: str) -> None:
+        super().__init__(
+            f"upload {_shorten(upload_id)} does not exist in this repository, is finished or has "
+            "expired; start a new one with POST",
+            upload=upload_id[:64],
+        )
+
+
+class RouteUnknown(NotFound):
+    """No endpoint has this path."""
+
+    def __init__(self, *, path: str) -> None:
+        super().__init__(
+            f"there is no endpoint at {_shorten(path)}; the registry's API starts at /v2/",
+            path=path[:255],
+        )
+
+
+class Conflict(DomainError):
+    """The request contradicts the present state."""
+
+
+class RangeMismatch(Conflict):
+    """A chunk that does not start where the upload ends."""
+
+    def __init__(self, *, upload_id: str, repository: str, start: int, offset: int) -> None:
+        super().__init__(
+            f"the chunk starts at byte {start}, but the upload holds {offset} bytes; "
+            f"continue at byte {offset}",
+            offset=offset,
+        )
+        self.upload_id = upload_id
+        self.repository = repository
+        self.offset = offset
+
+
+class UploadBusy(Conflict):
+    """Another request is writing to the same upload session."""
+
+    def __init__(self, *, upload_id: str) -> None:
+        super().__init__(
+            f"another request is writing to upload {upload_id}; wait for it to end, ask for the "
+            "status, then continue",
+            upload=upload_id,
+        )
+
+
+class BlobInUse(Conflict):
+    """A manifest of the repository still names the blob."""
+
+    def __init__(self, *, repository: str, digest: str) -> None:
+        super().__init__(
+            f"blob {digest} is still named by a manifest of repository {repository}; "
+            "delete that manifest first",
+            digest=digest,
+        )
+
+
+class RangeUnsatisfiable(DomainError):
+    """No requested byte range lies within the content."""
+
+    def __init__(self, *, size: int) -> None:
+        super().__init__(f"the content has {size} bytes; no requested range lies within", size=size)
+        self.size = size
+
+
+class Unauthenticated(DomainError):
+    """Nobody is logged in, and the request needs somebody."""
+
+    def __init__(self) -> None:
+        super().__init__("authentication required: log in first")
+
+
+class Denied(DomainError):
+    """The caller may not do this."""
+
+    def __init__(self, *, actor: str, verb: str, resource: str) -> None:
+        super().__init__(f"{actor} may not {verb} {resource}", verb=verb, resource=resource)
+
+
+class TooLarge(DomainError):
+    """A body is longer than the limit for its kind."""
+
+    def __init__(self, *, what: str, limit: int) -> None:
+        super().__init__(f"{what} is larger than the limit of {limit} bytes", limit=limit)
+
+
+class TooMany(DomainError):
+    """A limit on the number of things is reached for now."""
+
+    def __init__(self, *, what: str, limit: int, retry_after_seconds: int) -> None:
+        super().__init__(
+            f"too many {what}: at most {limit}; try again in {retry_after_seconds} seconds",
+            limit=limit,
+        )
+        self.retry_after_seconds = retry_after_seconds
+
+
+class TooSlow(DomainError):
+    """The client sent nothing for longer than the limit."""
+
+    def __init__(self, *, limit_seconds: int) -> None:
+        super().__init__(
+            f"the request body stalled for more than {limit_seconds} seconds; "
+            "what arrived of an upload is kept, ask for its status and continue",
+            limit=limit_seconds,
+        )
+
+
+class Unsupported(DomainError):
+    """Something that the registry knows and does not do."""
+
+    def __init__(self, *, what: str, hint: str) -> None:
+        super().__init__(f"{what} is not supported: {hint}")
+
+
+class MethodUnsupported(Unsupported):
+    """The endpoint exists, but not with this method."""
+
+    def __init__(self, *, method: str, allowed: Sequence[str]) -> None:
+        super().__init__(what=f"method {_shorten(method)}", hint=f"use {', '.join(allowed)}")
+        self.allowed = tuple(allowed)
+
+
+class Unavailable(DomainError):
+    """A dependency fails now; the same request may work later."""
+
+    retry_after_seconds = 5
+
+
+class StorageFull(Unavailable):
+    """The disk or the quota of the storage is exhausted."""
+
+    def __init__(self, *, what: str) -> None:
+        super().__init__(
+            f"{what}: the registry's disk is full; nothing acknowledged is lost, "
+            "ask the administrator to free space, then try again"
+        )
+
+
+class StorageReadOnly(Unavailable):
+    """The storage refuses writes."""
+
+    def __init__(self, *, what: str) -> None:
+        super().__init__(
+            f"{what}: the registry's storage is read-only; ask the administrator to make it "
+            "writable, then try again"
+        )
+
+
+class StorageFailed(Unavailable):
+    """The storage answers with an error."""
+
+    def __init__(self, *, what: str, reason: str) -> None:
+        super().__init__(f"{what}: the registry's storage failed ({reason}); try again")
+
+
+class MetadataFailed(Unavailable):
+    """The metadata database cannot be used now."""
+
+    def __init__(self, *, reason: str) -> None:
+        super().__init__(f"the registry's database cannot be used now ({reason}); try again")
+
+
+def _shorten(text: str) -> str:
+    """Quote what a client sent so that it can stand in a log line or a message."""
+    return repr(text if len(text) <= 100 else text[:100] + "…")

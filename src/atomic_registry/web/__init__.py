@@ -1,0 +1,1 @@
+"""The HTTP kit: no noun of the product is known here."""

@@ -1,0 +1,93 @@
+"""Endpoints as rows of data: method, path, access and handler, and the router made from them."""
+
+import re
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from atomic_registry.errors import MethodUnsupported, RouteUnknown
+from atomic_registry.identity.policy import Verb
+from atomic_registry.web.messages import Request, Response
+
+Handler = Callable[[Request], Awaitable[Response]]
+Converter = Callable[[str], Any]
+
+_PARAMETER = re.compile(r"\{(\w+)\}")
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """What the caller must be allowed to do before the handler runs.
+
+    `verb` is asked of the repository in the path, or of the registry where the path has none.
+    None means that anybody may call, also without a name: probes and the like.
+    """
+
+    verb: Verb | None
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """One row: there is no way to serve a handler without saying what access it needs.
+
+    `path` has parameters in braces; each has a converter by its name. The parameter `repository`
+    may span several path segments, every other one stands for exactly one.
+    """
+
+    method: str
+    path: str
+    access: Access
+    handler: Handler
+
+
+@dataclass(frozen=True, slots=True)
+class _Route:
+    pattern: re.Pattern[str]
+    endpoints: dict[str, Endpoint]
+
+
+class Router:
+    """Finds the row of a request; paths are tried in the order of the rows."""
+
+    def __init__(self, endpoints: Sequence[Endpoint], converters: Mapping[str, Converter]) -> None:
+        self.endpoints = tuple(endpoints)
+        self._converters = converters
+        routes: dict[str, _Route] = {}
+        for endpoint in endpoints:
+            route = routes.setdefault(endpoint.path, _Route(_compile(endpoint.path), {}))
+            route.endpoints[endpoint.method] = endpoint
+            if endpoint.method == "GET":
+                # HEAD is GET without the body (RFC 9110, 9.3.2) unless it has its own row.
+                route.endpoints.setdefault("HEAD", endpoint)
+            elif endpoint.method == "HEAD":
+                route.endpoints["HEAD"] = endpoint
+        self._routes = tuple(routes.values())
+
+    def match(self, method: str, path: str) -> tuple[Endpoint, dict[str, Any]]:
+        """Return the row and the converted path parameters.
+
+        Raises:
+            RouteUnknown: no row has this path.
+            MethodUnsupported: rows have this path, with other methods.
+            Invalid: a path parameter breaks its grammar.
+        """
+        for route in self._routes:
+            found = route.pattern.match(path)
+            if found is None:
+                continue
+            endpoint = route.endpoints.get(method)
+            if endpoint is None:
+                raise MethodUnsupported(method=method, allowed=sorted(route.endpoints))
+            parameters = {
+                name: self._converters[name](text) for name, text in found.groupdict().items()
+            }
+            return endpoint, parameters
+        raise RouteUnknown(path=path)
+
+
+def _compile(path: str) -> re.Pattern[str]:
+    def group(match: re.Match[str]) -> str:
+        name = match[1]
+        return f"(?P<{name}>.+)" if name == "repository" else f"(?P<{name}>[^/]+)"
+
+    return re.compile(_PARAMETER.sub(group, path) + r"\Z")

@@ -1,0 +1,111 @@
+"""Requests and responses as handlers see them, so that the HTTP server stays replaceable."""
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, BinaryIO, Protocol
+
+from atomic_registry.errors import ParameterInvalid
+from atomic_registry.identity.actors import ANONYMOUS, Actor
+
+
+class Body(Protocol):
+    """A request body that is read once, in pieces, under the server's stall limit.
+
+    Iteration raises `BodyInterrupted` when the client goes away or the body is shorter than
+    announced, and `TooSlow` when nothing arrives for too long. The first read answers
+    `Expect: 100-continue`.
+    """
+
+    length: int | None
+    """The announced length in bytes, or None if it is not known beforehand."""
+
+    def __aiter__(self) -> AsyncIterator[bytes]: ...
+
+
+class Query:
+    """The query parameters, decoded, in order."""
+
+    __slots__ = ("_pairs",)
+
+    def __init__(self, pairs: Sequence[tuple[str, str]]) -> None:
+        self._pairs = pairs
+
+    def get(self, name: str) -> str | None:
+        """Return the value of the parameter, or None if it is absent.
+
+        Raises:
+            ParameterInvalid: it stands there more than once.
+        """
+        values = self.get_all(name)
+        if len(values) > 1:
+            raise ParameterInvalid(parameter=name, value=values[1], reason="it was given twice")
+        return values[0] if values else None
+
+    def get_all(self, name: str) -> list[str]:
+        """Return every value of the parameter, in order."""
+        return [value for key, value in self._pairs if key == name]
+
+
+@dataclass(slots=True, kw_only=True)
+class Request:
+    """One request; `parameters` holds the path's parts as parsed values.
+
+    Header names of `headers` are looked up without regard to case.
+    """
+
+    method: str
+    path: str
+    query: Query
+    headers: Mapping[str, str]
+    body: Body
+    id: str
+    remote: str = ""
+    parameters: dict[str, Any] = field(default_factory=dict)
+    actor: Actor = ANONYMOUS
+
+
+class Source(Protocol):
+    """Bytes that lie elsewhere and are sent in ranges."""
+
+    file: BinaryIO | None
+
+    def read(self, offset: int, length: int) -> AsyncIterator[bytes]: ...
+
+    def close(self) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Slice:
+    """Bytes to send, after `prefix`: `length` of the source from `offset`."""
+
+    offset: int
+    length: int
+    prefix: bytes = b""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceBody:
+    """A body sent from a source: its slices, then `suffix`; the server closes the source."""
+
+    source: Source
+    slices: tuple[Slice, ...]
+    suffix: bytes = b""
+
+    @property
+    def length(self) -> int:
+        """Bytes of the whole body."""
+        return sum(len(part.prefix) + part.length for part in self.slices) + len(self.suffix)
+
+
+@dataclass(slots=True, kw_only=True)
+class Response:
+    """One response. `Content-Length` is the server's to set, from the body.
+
+    An answer to HEAD carries the body that GET would have; the server leaves it out.
+    Where that body is costly, `length` stands for it.
+    """
+
+    status: int
+    headers: dict[str, str] = field(default_factory=dict)
+    body: bytes | SourceBody = b""
+    length: int | None = None
