@@ -183,8 +183,11 @@ class Uploads(Protocol):
         """Store the session's progress and give the lease back; False if the lease was lost."""
         ...
 
-    def discard(self, upload_id: str) -> None:
-        """Close the session for everybody; its row stays until its bytes are gone."""
+    def discard(self, upload_id: str) -> bool:
+        """Close the session for everybody; its row stays until its bytes are gone.
+
+        Return False if there is no row: then its bytes are gone, or a blob's.
+        """
         ...
 
     def remove(self, upload_id: str) -> None:

@@ -1,0 +1,94 @@
+"""Blobs of a repository: look up, open, mount and unlink."""
+
+from atomic_registry.clock import Clock
+from atomic_registry.content.ports import (
+    BlobReader,
+    BlobStore,
+    MetadataStore,
+    StoredBlob,
+    Transaction,
+)
+from atomic_registry.errors import BlobInUse, BlobUnknown
+from atomic_registry.identity.actors import Actor
+from atomic_registry.identity.policy import Policy, Verb
+from atomic_registry.oci.digest import Digest
+from atomic_registry.oci.reference import RepositoryName
+
+# How many repositories an anonymous mount looks at for one that the caller may read.
+_MOUNT_CANDIDATES = 100
+
+
+class BlobService:
+    """A blob is readable through a repository that links it, and through no other."""
+
+    def __init__(
+        self, metadata: MetadataStore, blobs: BlobStore, policy: Policy, clock: Clock
+    ) -> None:
+        self._metadata = metadata
+        self._blobs = blobs
+        self._policy = policy
+        self._clock = clock
+
+    async def get(self, repository: RepositoryName, digest: Digest) -> StoredBlob:
+        """Return the blob.
+
+        Raises:
+            BlobUnknown: the repository does not link it.
+        """
+        blob = await self._metadata.find_blob(repository, digest)
+        if blob is None:
+            raise BlobUnknown(repository=str(repository), digest=str(digest))
+        return blob
+
+    async def open(self, blob: StoredBlob) -> BlobReader:
+        """Open the bytes; the caller closes them."""
+        return await self._blobs.open(blob.key)
+
+    async def mount(
+        self,
+        actor: Actor,
+        target: RepositoryName,
+        digest: Digest,
+        source: RepositoryName | None,
+    ) -> bool:
+        """Link a blob that the caller can read elsewhere; False if there is none.
+
+        Without a source any repository that the caller may pull from will do. The answer is the
+        same for a blob that is missing and for one that the caller may not read.
+        """
+        now = self._clock.now()
+
+        def commit_mount(tx: Transaction) -> bool:
+            if source is None:
+                candidates = tx.blobs.list_linking(digest, limit=_MOUNT_CANDIDATES)
+            else:
+                candidates = [source]
+            for candidate in candidates:
+                if not self._policy.allowed(actor, Verb.PULL, candidate):
+                    continue
+                # Shared, so that the source cannot lose the blob before this commits.
+                repository = tx.repositories.find(candidate, lock="shared")
+                if repository and tx.blobs.find_linked(repository.id, digest):
+                    tx.blobs.link(tx.repositories.ensure(target, now).id, digest, now)
+                    return True
+            return False
+
+        return await self._metadata.write(commit_mount)
+
+    async def delete(self, repository: RepositoryName, digest: Digest) -> None:
+        """Take the blob out of the repository at once.
+
+        Raises:
+            BlobUnknown: it is not in it.
+            BlobInUse: a manifest of the repository names it.
+        """
+
+        def commit_delete(tx: Transaction) -> None:
+            stored = tx.repositories.find(repository, lock="exclusive")
+            if stored is None or tx.blobs.find_linked(stored.id, digest) is None:
+                raise BlobUnknown(repository=str(repository), digest=str(digest))
+            if tx.manifests.is_blob_named(stored.id, digest):
+                raise BlobInUse(repository=str(repository), digest=str(digest))
+            tx.blobs.unlink(stored.id, digest)
+
+        await self._metadata.write(commit_delete)

@@ -1,0 +1,192 @@
+"""Push, pull and delete of manifests: the transaction at the heart of the registry."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from atomic_registry.clock import Clock
+from atomic_registry.content.ports import (
+    Change,
+    MetadataStore,
+    NewManifest,
+    Repository,
+    StoredManifest,
+    Transaction,
+)
+from atomic_registry.errors import (
+    DigestMismatch,
+    ManifestInvalid,
+    ManifestUnknown,
+    MissingReference,
+    ParameterInvalid,
+    RepositoryUnknown,
+)
+from atomic_registry.identity.actors import Actor
+from atomic_registry.oci.descriptor import Descriptor
+from atomic_registry.oci.digest import DEFAULT_ALGORITHM, Digest
+from atomic_registry.oci.manifest import Manifest, parse_manifest
+from atomic_registry.oci.reference import Reference, RepositoryName, Tag
+
+# Tags that one push may move; the specification asks for at least 10.
+MAX_TAGS_PER_PUSH = 100
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PushResult:
+    """What a push stored, and the subject that it was attached to."""
+
+    digest: Digest
+    subject: Digest | None
+    tags: tuple[Tag, ...]
+
+
+class ManifestService:
+    """Manifests are stored and served as the bytes that were pushed."""
+
+    def __init__(self, metadata: MetadataStore, clock: Clock) -> None:
+        self._metadata = metadata
+        self._clock = clock
+
+    async def get(self, repository: RepositoryName, reference: Reference) -> StoredManifest:
+        """Return the manifest that the tag or the digest names.
+
+        Raises:
+            ManifestUnknown: there is none.
+        """
+        manifest = await self._metadata.find_manifest(repository, reference)
+        if manifest is None:
+            raise ManifestUnknown(repository=str(repository), reference=str(reference))
+        return manifest
+
+    async def push(
+        self,
+        actor: Actor,
+        repository: RepositoryName,
+        reference: Reference,
+        *,
+        content_type: str,
+        body: bytes,
+        tags: Sequence[Tag] = (),
+    ) -> PushResult:
+        """Store the manifest and point the tags at it: all of it, or nothing.
+
+        Raises:
+            ManifestInvalid, Unsupported: the document cannot be taken.
+            DigestMismatch: the reference is a digest, and not of these bytes.
+            MissingReference: the repository lacks content that the manifest names.
+        """
+        if len(tags) > MAX_TAGS_PER_PUSH:
+            raise ParameterInvalid(
+                parameter="tag", value=str(tags[-1]), reason=f"give at most {MAX_TAGS_PER_PUSH}"
+            )
+        by_digest = isinstance(reference, Digest)
+        algorithm = reference.algorithm if isinstance(reference, Digest) else DEFAULT_ALGORITHM
+        manifest = parse_manifest(body, content_type, algorithm=algorithm)
+        if by_digest and manifest.digest != reference:
+            raise DigestMismatch(expected=str(reference), actual=str(manifest.digest))
+        moved = tuple(dict.fromkeys((*tags, *(() if by_digest else (reference,)))))
+        now = self._clock.now()
+
+        def commit_push(tx: Transaction) -> None:
+            stored = tx.repositories.ensure(repository, now)
+            _check_references(tx, stored, manifest)
+            is_new = tx.manifests.put(stored.id, _to_store(manifest), now)
+            tx.repositories.mark_pushed(stored.id, now)
+            if is_new and not moved:
+                tx.append(_change("pushed", actor, repository, digest=str(manifest.digest)))
+            for tag in moved:
+                _move_tag(tx, stored, tag, manifest.digest, actor, now)
+
+        await self._metadata.write(commit_push)
+        subject = manifest.subject
+        return PushResult(
+            digest=manifest.digest,
+            subject=subject.digest if subject is not None else None,
+            tags=moved,
+        )
+
+    async def delete(
+        self, actor: Actor, repository: RepositoryName, reference: Reference
+    ) -> None:
+        """Remove a tag, or a manifest with every tag that points at it, at once.
+
+        Raises:
+            RepositoryUnknown, ManifestUnknown: there is no such thing.
+        """
+        now = self._clock.now()
+
+        def commit_delete(tx: Transaction) -> None:
+            stored = tx.repositories.find(repository, lock="exclusive")
+            if stored is None:
+                raise RepositoryUnknown(repository=str(repository))
+            if isinstance(reference, Tag):
+                removed = tx.tags.remove(stored.id, reference, actor=actor.name, now=now)
+                tags = [reference]
+            else:
+                removed = tx.manifests.delete(stored.id, reference)
+                tags = tx.tags.remove_pointing_at(
+                    stored.id, reference, actor=actor.name, now=now
+                )
+            if not removed:
+                raise ManifestUnknown(repository=str(repository), reference=str(reference))
+            for tag in tags:
+                tx.append(_change("untagged", actor, repository, tag=str(tag)))
+            if isinstance(reference, Digest):
+                tx.append(_change("deleted", actor, repository, digest=str(reference)))
+
+        await self._metadata.write(commit_delete)
+
+
+def _check_references(tx: Transaction, repository: Repository, manifest: Manifest) -> None:
+    blobs = tx.blobs.sizes(repository.id, [item.digest for item in manifest.blobs])
+    children = tx.manifests.sizes(repository.id, [item.digest for item in manifest.children])
+    missing = [
+        str(item.digest)
+        for item, sizes in (
+            *((item, blobs) for item in manifest.blobs),
+            *((item, children) for item in manifest.children),
+        )
+        if item.digest not in sizes
+    ]
+    if missing:
+        raise MissingReference(repository=str(repository.name), digests=missing)
+    _check_sizes(manifest.blobs, blobs)
+    _check_sizes(manifest.children, children)
+
+
+def _check_sizes(named: Sequence[Descriptor], sizes: dict[Digest, int]) -> None:
+    for item in named:
+        if item.size != sizes[item.digest]:
+            raise ManifestInvalid(
+                reason=f"it gives {item.digest} a size of {item.size} bytes, "
+                f"but that content has {sizes[item.digest]}"
+            )
+
+
+def _to_store(manifest: Manifest) -> NewManifest:
+    return NewManifest(
+        digest=manifest.digest,
+        media_type=manifest.media_type,
+        body=manifest.body,
+        artifact_type=manifest.artifact_type,
+        subject=manifest.subject.digest if manifest.subject is not None else None,
+        annotations=manifest.annotations,
+        blobs=tuple(dict.fromkeys(item.digest for item in manifest.blobs)),
+        children=tuple(dict.fromkeys(item.digest for item in manifest.children)),
+    )
+
+
+def _move_tag(
+    tx: Transaction, repository: Repository, tag: Tag, digest: Digest, actor: Actor, now: datetime
+) -> None:
+    before = tx.tags.move(repository.id, tag, digest, actor=actor.name, now=now)
+    if before != digest:
+        tx.append(
+            _change("tagged", actor, repository.name, tag=str(tag), digest=str(digest))
+        )
+
+
+def _change(verb: str, actor: Actor, repository: RepositoryName, **facts: str) -> Change:
+    return Change(
+        kind="repository", repository=repository, verb=verb, actor=actor.name, object=facts
+    )

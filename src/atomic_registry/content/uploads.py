@@ -1,0 +1,218 @@
+"""Upload sessions: start, append, commit, cancel, expire.
+
+A session is a leased row: one request at a time writes to it, from whichever process.
+Bytes are durable before the row that makes them visible; on removal the row is closed before the
+bytes go, and a closed row stays until they are gone, so that no crash leaves bytes unowned.
+"""
+
+from collections.abc import AsyncIterable, Callable
+
+from atomic_registry.clock import Clock
+from atomic_registry.content.leases import Chunk, UploadLease, UploadLimits
+from atomic_registry.content.ports import (
+    BlobStore,
+    MetadataStore,
+    StoredBlob,
+    Transaction,
+    UploadSession,
+)
+from atomic_registry.errors import DigestMismatch, UploadUnknown
+from atomic_registry.oci.digest import DEFAULT_ALGORITHM, Digest, PlainHasher
+from atomic_registry.oci.reference import RepositoryName
+
+# Sessions that one round of `expire` removes.
+_EXPIRE_BATCH = 100
+
+
+class UploadService:
+    """Takes blobs in.
+
+    `node` names this process in leases; a node that is known to be dead has its leases freed by
+    `release_leases`.
+    """
+
+    def __init__(
+        self,
+        metadata: MetadataStore,
+        blobs: BlobStore,
+        clock: Clock,
+        *,
+        node: str,
+        limits: UploadLimits,
+    ) -> None:
+        self._metadata = metadata
+        self._blobs = blobs
+        self._clock = clock
+        self._node = node
+        self._limits = limits
+
+    async def start(
+        self, repository: RepositoryName, algorithm: str = DEFAULT_ALGORITHM
+    ) -> UploadSession:
+        """Open a session of 0 bytes; the algorithm is that of the digest to come."""
+        key_id = self._clock.new_id()
+        now = self._clock.now()
+        session = UploadSession(
+            id=self._clock.new_id(),
+            repository=repository,
+            key=f"blobs/{key_id[:2]}/{key_id}",
+            algorithm=algorithm,
+            offset=0,
+            hash_state=None,
+            digest=None,
+            expires_at=now + self._limits.expiry,
+        )
+        await self._metadata.write(lambda tx: tx.uploads.add(session, now), durable=False)
+        return session
+
+    async def status(self, repository: RepositoryName, upload_id: str) -> UploadSession:
+        """Return the session.
+
+        Raises:
+            UploadUnknown: this repository has no such open session.
+        """
+        session = await self._metadata.read(lambda tx: tx.uploads.find(repository, upload_id))
+        if session is None:
+            raise UploadUnknown(upload_id=upload_id)
+        return session
+
+    async def append(
+        self,
+        repository: RepositoryName,
+        upload_id: str,
+        body: AsyncIterable[bytes],
+        chunk: Chunk | None,
+    ) -> UploadSession:
+        """Write the bytes at the session's end; what arrived before an error is kept.
+
+        Raises:
+            UploadUnknown, UploadBusy: the session is gone, or another request holds it.
+            RangeMismatch: the chunk starts elsewhere than where the session ends.
+            SizeMismatch: the body is not as long as the chunk says; none of it is kept.
+        """
+        async with await self._lease(repository, upload_id) as lease:
+            await lease.take(body, chunk)
+        return lease.session
+
+    async def commit(
+        self,
+        repository: RepositoryName,
+        upload_id: str,
+        digest: Digest,
+        body: AsyncIterable[bytes],
+        chunk: Chunk | None,
+    ) -> StoredBlob:
+        """Write the last bytes, if any, and make the whole a blob of the repository.
+
+        Raises:
+            DigestMismatch: the bytes have another digest; the session and its bytes are dropped.
+            And what `append` raises.
+        """
+        async with await self._lease(repository, upload_id) as lease:
+            await lease.take(body, chunk)
+            await lease.finish()
+            session = lease.session
+            actual = await self._digest_of(session, digest.algorithm)
+            if actual != digest:
+                lease.is_over = True
+                await self._drop(session)
+                raise DigestMismatch(expected=str(digest), actual=str(actual))
+            blob = StoredBlob(digest=digest, size=session.offset, key=session.key)
+            is_new = await self._metadata.write(self._commit_blob(lease, blob))
+            lease.is_over = True
+        if not is_new:
+            await self._drop(session)
+        return blob
+
+    async def push(
+        self, repository: RepositoryName, digest: Digest, body: AsyncIterable[bytes]
+    ) -> StoredBlob:
+        """Take a whole blob in one request; nothing is kept of one that fails."""
+        session = await self.start(repository, digest.algorithm)
+        try:
+            return await self.commit(repository, session.id, digest, body, None)
+        except BaseException:
+            await self._drop(session)
+            raise
+
+    async def cancel(self, repository: RepositoryName, upload_id: str) -> None:
+        """End the session and drop its bytes.
+
+        Raises:
+            UploadUnknown, UploadBusy: the session is gone, or another request holds it.
+        """
+        async with await self._lease(repository, upload_id) as lease:
+            lease.is_over = True
+            await self._drop(lease.session)
+
+    async def expire(self) -> int:
+        """Drop sessions that nobody has continued in time; return how many."""
+        count = 0
+        while True:
+            dead = await self._metadata.write(self._close_dead, durable=False)
+            for session in dead:
+                await self._drop(session)
+            count += len(dead)
+            if len(dead) < _EXPIRE_BATCH:
+                return count
+
+    async def release_leases(self, owner_prefix: str) -> int:
+        """Free the leases of processes that are known to be dead; return how many."""
+        return await self._metadata.write(
+            lambda tx: tx.uploads.release_all(owner_prefix=owner_prefix), durable=False
+        )
+
+    async def count_open(self) -> int:
+        """Return how many sessions are open."""
+        return await self._metadata.read(lambda tx: tx.uploads.count_open())
+
+    async def _lease(self, repository: RepositoryName, upload_id: str) -> UploadLease:
+        lease = UploadLease(
+            self._metadata,
+            self._blobs,
+            self._clock,
+            owner=f"{self._node}/{self._clock.new_id()}",
+            limits=self._limits,
+        )
+        return await lease.claim(repository, upload_id)
+
+    async def _digest_of(self, session: UploadSession, algorithm: str) -> Digest:
+        if session.digest is not None and session.digest.algorithm == algorithm:
+            return session.digest
+        hasher = PlainHasher(algorithm)
+        await self._blobs.hash_prefix(session.key, session.offset, hasher)
+        return hasher.digest()
+
+    def _commit_blob(self, lease: UploadLease, blob: StoredBlob) -> Callable[[Transaction], bool]:
+        session, now, until = lease.session, self._clock.now(), lease.until()
+
+        def commit_blob(tx: Transaction) -> bool:
+            # A session that has expired meanwhile is about to lose its bytes.
+            if not tx.uploads.renew(session.id, owner=lease.owner, until=until):
+                raise UploadUnknown(upload_id=session.id)
+            repository = tx.repositories.ensure(session.repository, now)
+            is_new = tx.blobs.add(blob, now)
+            tx.blobs.link(repository.id, blob.digest, now)
+            if is_new:
+                tx.uploads.remove(session.id)
+            else:
+                tx.uploads.discard(session.id)
+            return is_new
+
+        return commit_blob
+
+    def _close_dead(self, tx: Transaction) -> list[UploadSession]:
+        dead = tx.uploads.list_dead(now=self._clock.now(), limit=_EXPIRE_BATCH)
+        for session in dead:
+            tx.uploads.discard(session.id)
+        return dead
+
+    async def _drop(self, session: UploadSession) -> None:
+        closed = await self._metadata.write(
+            lambda tx: tx.uploads.discard(session.id), durable=False
+        )
+        if not closed:
+            # A commit that was given up on has come through all the same: the bytes are a blob's.
+            return
+        await self._blobs.delete(session.key)
+        await self._metadata.write(lambda tx: tx.uploads.remove(session.id), durable=False)

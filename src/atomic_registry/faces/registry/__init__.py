@@ -1,0 +1,1 @@
+"""The registry service: the OCI distribution API under /v2/."""

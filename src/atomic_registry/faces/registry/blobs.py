@@ -1,0 +1,37 @@
+"""GET, HEAD and DELETE of blobs."""
+
+from atomic_registry.content.blobs import BlobService
+from atomic_registry.web.messages import Request, Response
+from atomic_registry.web.ranges import blob_response
+
+
+class BlobHandlers:
+    """Blobs by digest."""
+
+    def __init__(self, blobs: BlobService) -> None:
+        self._blobs = blobs
+
+    async def head(self, request: Request) -> Response:
+        blob = await self._blobs.get(request.parameters["repository"], request.parameters["digest"])
+        return Response(status=200, headers=_headers(str(blob.digest)), length=blob.size)
+
+    async def get(self, request: Request) -> Response:
+        blob = await self._blobs.get(request.parameters["repository"], request.parameters["digest"])
+        headers = _headers(str(blob.digest))
+        if request.headers.get("If-None-Match") == headers["ETag"]:
+            return Response(status=304, headers=headers)
+        return blob_response(await self._blobs.open(blob), blob.size, request.headers, headers)
+
+    async def delete(self, request: Request) -> Response:
+        parameters = request.parameters
+        await self._blobs.delete(parameters["repository"], parameters["digest"])
+        return Response(status=202)
+
+
+def _headers(digest: str) -> dict[str, str]:
+    return {
+        "Content-Type": "application/octet-stream",
+        "Docker-Content-Digest": digest,
+        "ETag": f'"{digest}"',
+        "Accept-Ranges": "bytes",
+    }
