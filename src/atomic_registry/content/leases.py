@@ -45,7 +45,7 @@ class UploadLease:
 
     On leaving, the progress that the blob store has is recorded and the lease given back, also
     after an error, so that the client can ask for the status and go on; unless `is_over` says that
-    the session has ended.
+    the session has ended. `is_fresh` says that no other request can know of the session.
     """
 
     def __init__(
@@ -56,11 +56,13 @@ class UploadLease:
         *,
         owner: str,
         limits: UploadLimits,
+        is_fresh: bool,
     ) -> None:
         self._metadata = metadata
         self._blobs = blobs
         self._clock = clock
         self._limits = limits
+        self._is_fresh = is_fresh
         self._writer: BlobWriter | None = None
         self._hasher: Hasher | None = None
         self._renewed_at = 0.0
@@ -144,9 +146,10 @@ class UploadLease:
     async def finish(self) -> None:
         """Make the session's bytes durable; nothing more can be taken."""
         if self._writer is None:
-            self._writer = await self._blobs.resume(
-                self.session.key, self.session.offset, PlainHasher(self.session.algorithm)
-            )
+            hasher = PlainHasher(self.session.algorithm)
+            if self.session.offset == 0:
+                self._hasher = hasher
+            self._writer = await self._lock(hasher)
         await self._writer.finish()
         await self._settle()
 
@@ -166,7 +169,25 @@ class UploadLease:
             hasher = ResumableHasher(session.algorithm)
             await self._blobs.hash_prefix(session.key, session.offset, hasher)
         self._hasher = hasher
-        return await self._blobs.resume(session.key, session.offset, hasher)
+        return await self._lock(hasher)
+
+    async def _lock(self, hasher: Hasher) -> BlobWriter:
+        """Open the bytes for writing, and make sure that the lease still ran then.
+
+        Whoever has the key open keeps all others out, so that a request which slept past its
+        lease finds either the key locked or its lease lost, and never writes over the bytes of
+        the request that came after it.
+        """
+        session = self.session
+        if self._is_fresh:
+            return await self._blobs.create(session.key, hasher)
+        writer = await self._blobs.resume(session.key, session.offset, hasher)
+        try:
+            await self._renew()
+        except BaseException:
+            await writer.close()
+            raise
+        return writer
 
     async def _renew(self) -> None:
         now = self._clock.monotonic()

@@ -370,11 +370,15 @@ class BlobStore(Protocol):
     """Bytes under keys. A key is chosen once, written once, and never used again."""
 
     async def create(self, key: str, hasher: Hasher) -> BlobWriter:
-        """Open a new key; the first bytes may be written later than this returns."""
+        """Open a new key that nobody else knows; nothing is touched until the first bytes."""
         ...
 
     async def resume(self, key: str, offset: int, hasher: Hasher) -> BlobWriter:
-        """Open an unfinished key to go on at the offset; bytes beyond it are dropped.
+        """Open an unfinished key to go on at the offset.
+
+        From here on no other writer can open the key. Bytes beyond the offset are dropped with
+        the first `write`, `flush` or `finish`, so that the caller can still find out that the key
+        is no longer its own.
 
         The hasher must have seen the first `offset` bytes. A key that nothing was written to
         yet counts as one of 0 bytes.

@@ -16,7 +16,7 @@ from atomic_registry.content.ports import (
     Transaction,
     UploadSession,
 )
-from atomic_registry.errors import DigestMismatch, UploadUnknown
+from atomic_registry.errors import DigestMismatch, Unavailable, UploadUnknown
 from atomic_registry.oci.digest import DEFAULT_ALGORITHM, Digest, PlainHasher
 from atomic_registry.oci.reference import RepositoryName
 
@@ -108,21 +108,8 @@ class UploadService:
             DigestMismatch: the bytes have another digest; the session and its bytes are dropped.
             And what `append` raises.
         """
-        async with await self._lease(repository, upload_id) as lease:
-            await lease.take(body, chunk)
-            await lease.finish()
-            session = lease.session
-            actual = await self._digest_of(session, digest.algorithm)
-            if actual != digest:
-                lease.is_over = True
-                await self._drop(session)
-                raise DigestMismatch(expected=str(digest), actual=str(actual))
-            blob = StoredBlob(digest=digest, size=session.offset, key=session.key)
-            is_new = await self._metadata.write(self._commit_blob(lease, blob))
-            lease.is_over = True
-        if not is_new:
-            await self._drop(session)
-        return blob
+        lease = await self._lease(repository, upload_id)
+        return await self._commit(lease, digest, body, chunk)
 
     async def push(
         self, repository: RepositoryName, digest: Digest, body: AsyncIterable[bytes]
@@ -130,7 +117,8 @@ class UploadService:
         """Take a whole blob in one request; nothing is kept of one that fails."""
         session = await self.start(repository, digest.algorithm)
         try:
-            return await self.commit(repository, session.id, digest, body, None)
+            lease = await self._lease(repository, session.id, is_fresh=True)
+            return await self._commit(lease, digest, body)
         except BaseException:
             await self._drop(session)
             raise
@@ -166,15 +154,47 @@ class UploadService:
         """Return how many sessions are open."""
         return await self._metadata.read(lambda tx: tx.uploads.count_open())
 
-    async def _lease(self, repository: RepositoryName, upload_id: str) -> UploadLease:
+    async def _lease(
+        self, repository: RepositoryName, upload_id: str, *, is_fresh: bool = False
+    ) -> UploadLease:
         lease = UploadLease(
             self._metadata,
             self._blobs,
             self._clock,
             owner=f"{self._node}/{self._clock.new_id()}",
             limits=self._limits,
+            is_fresh=is_fresh,
         )
         return await lease.claim(repository, upload_id)
+
+    async def _commit(
+        self,
+        lease: UploadLease,
+        digest: Digest,
+        body: AsyncIterable[bytes],
+        chunk: Chunk | None = None,
+    ) -> StoredBlob:
+        async with lease:
+            await lease.take(body, chunk)
+            try:
+                await lease.finish()
+            except Unavailable:
+                # After a failed fsync nobody can say which bytes are on the disk.
+                lease.is_over = True
+                await self._drop(lease.session)
+                raise
+            session = lease.session
+            actual = await self._digest_of(session, digest.algorithm)
+            if actual != digest:
+                lease.is_over = True
+                await self._drop(session)
+                raise DigestMismatch(expected=str(digest), actual=str(actual))
+            blob = StoredBlob(digest=digest, size=session.offset, key=session.key)
+            is_new = await self._metadata.write(self._commit_blob(lease, blob))
+            lease.is_over = True
+        if not is_new:
+            await self._drop(session)
+        return blob
 
     async def _digest_of(self, session: UploadSession, algorithm: str) -> Digest:
         if session.digest is not None and session.digest.algorithm == algorithm:

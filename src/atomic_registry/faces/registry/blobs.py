@@ -20,7 +20,13 @@ class BlobHandlers:
         headers = _headers(str(blob.digest))
         if request.headers.get("If-None-Match") == headers["ETag"]:
             return Response(status=304, headers=headers)
-        return blob_response(await self._blobs.open(blob), blob.size, request.headers, headers)
+        return blob_response(
+            await self._blobs.open(blob),
+            blob.size,
+            request_headers=request.headers,
+            headers=headers,
+            boundary=request.id,
+        )
 
     async def delete(self, request: Request) -> Response:
         parameters = request.parameters

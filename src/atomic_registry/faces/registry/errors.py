@@ -7,7 +7,7 @@ import msgspec
 
 from atomic_registry import errors
 from atomic_registry.errors import DomainError
-from atomic_registry.web.messages import Response
+from atomic_registry.web.messages import Request, Response
 
 # The most specific class decides; every leaf of the tree has a row here or above it.
 TABLE: dict[type[DomainError], tuple[int, str]] = {
@@ -43,7 +43,7 @@ TABLE: dict[type[DomainError], tuple[int, str]] = {
 }
 
 
-def render_error(error: DomainError) -> Response:
+def render_error(error: DomainError, request: Request | None) -> Response:  # noqa: ARG001
     """Return the answer for an error, in the specification's form."""
     status, code = _row(type(error))
     response = Response(

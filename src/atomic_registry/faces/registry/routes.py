@@ -4,6 +4,7 @@ Source: OCI distribution specification, "Endpoints" (end-1 to end-14), and the c
 predecessor, the Docker registry HTTP API.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from atomic_registry.faces.registry.blobs import BlobHandlers
@@ -14,7 +15,7 @@ from atomic_registry.faces.registry.uploads import UploadHandlers
 from atomic_registry.identity.policy import Verb
 from atomic_registry.oci.digest import Digest
 from atomic_registry.oci.reference import RepositoryName, parse_reference
-from atomic_registry.web.endpoint import Access, Converter, Endpoint
+from atomic_registry.web.endpoint import Access, Converter, Endpoint, Handler
 
 ANYBODY = Access(None)
 PULL = Access(Verb.PULL)
@@ -47,27 +48,29 @@ class Handlers:
     probes: ProbeHandlers
 
 
+# Those that are asked most stand first.
+ROWS: tuple[tuple[str, str, Access, Callable[[Handlers], Handler]], ...] = (
+    ("GET", _MANIFEST, PULL, lambda to: to.manifests.get),
+    ("PUT", _MANIFEST, PUSH, lambda to: to.manifests.put),
+    ("DELETE", _MANIFEST, DELETE, lambda to: to.manifests.delete),
+    ("HEAD", _BLOB, PULL, lambda to: to.blobs.head),
+    ("GET", _BLOB, PULL, lambda to: to.blobs.get),
+    ("DELETE", _BLOB, DELETE, lambda to: to.blobs.delete),
+    ("POST", _UPLOADS, PUSH, lambda to: to.uploads.start),
+    ("GET", _UPLOAD, PUSH, lambda to: to.uploads.status),
+    ("PATCH", _UPLOAD, PUSH, lambda to: to.uploads.append),
+    ("PUT", _UPLOAD, PUSH, lambda to: to.uploads.commit),
+    ("DELETE", _UPLOAD, PUSH, lambda to: to.uploads.cancel),
+    ("GET", "/v2/", ANYBODY, lambda to: to.probes.version),
+    ("GET", "/v2/{repository}/tags/list", PULL, lambda to: to.listings.tags),
+    ("GET", "/v2/{repository}/referrers/{digest}", PULL, lambda to: to.listings.referrers),
+    ("GET", "/v2/_catalog", LIST, lambda to: to.listings.catalog),
+    ("GET", "/healthz", ANYBODY, lambda to: to.probes.live),
+    ("GET", "/readyz", ANYBODY, lambda to: to.probes.ready),
+    ("GET", "/metrics", OBSERVE, lambda to: to.probes.metrics),
+)
+
+
 def endpoints(handlers: Handlers) -> list[Endpoint]:
-    """Return the rows; those that are asked most stand first."""
-    manifests, blobs, uploads = handlers.manifests, handlers.blobs, handlers.uploads
-    listings, probes = handlers.listings, handlers.probes
-    return [
-        Endpoint("GET", _MANIFEST, PULL, manifests.get),
-        Endpoint("PUT", _MANIFEST, PUSH, manifests.put),
-        Endpoint("DELETE", _MANIFEST, DELETE, manifests.delete),
-        Endpoint("HEAD", _BLOB, PULL, blobs.head),
-        Endpoint("GET", _BLOB, PULL, blobs.get),
-        Endpoint("DELETE", _BLOB, DELETE, blobs.delete),
-        Endpoint("POST", _UPLOADS, PUSH, uploads.start),
-        Endpoint("GET", _UPLOAD, PUSH, uploads.status),
-        Endpoint("PATCH", _UPLOAD, PUSH, uploads.append),
-        Endpoint("PUT", _UPLOAD, PUSH, uploads.commit),
-        Endpoint("DELETE", _UPLOAD, PUSH, uploads.cancel),
-        Endpoint("GET", "/v2/", ANYBODY, probes.version),
-        Endpoint("GET", "/v2/{repository}/tags/list", PULL, listings.tags),
-        Endpoint("GET", "/v2/{repository}/referrers/{digest}", PULL, listings.referrers),
-        Endpoint("GET", "/v2/_catalog", LIST, listings.catalog),
-        Endpoint("GET", "/healthz", ANYBODY, probes.live),
-        Endpoint("GET", "/readyz", ANYBODY, probes.ready),
-        Endpoint("GET", "/metrics", OBSERVE, probes.metrics),
-    ]
+    """Return the rows with their handlers."""
+    return [Endpoint(method, path, access, pick(handlers)) for method, path, access, pick in ROWS]

@@ -1,0 +1,63 @@
+"""`atomic-registry config`: look at settings without starting anything."""
+
+from pathlib import Path
+
+import click
+
+from atomic_registry.cli.settings import config_option, load_or_fail, root_option
+from atomic_registry.config.render import render_page, render_sample, render_show
+
+
+@click.group("config")
+def command() -> None:
+    """Show, check and write settings.
+
+    \b
+    Example:
+      atomic-registry config show --origin --root ./data
+    """
+
+
+@command.command("show")
+@root_option
+@config_option
+@click.option("--origin", is_flag=True, help="Say beside each value where it comes from.")
+def show(root: Path | None, config_file: Path | None, *, origin: bool) -> None:
+    """Print the settings in force; secrets are hidden.
+
+    \b
+    Example:
+      atomic-registry config show --origin
+    """
+    click.echo(render_show(load_or_fail({"root": root}, config_file), origin=origin), nl=False)
+
+
+@command.command("check")
+@root_option
+@config_option
+def check(root: Path | None, config_file: Path | None) -> None:
+    """Say whether the settings can be used; exit code 1 and all mistakes if not.
+
+    \b
+    Example:
+      atomic-registry config check --config ./new.yaml
+    """
+    load_or_fail({"root": root}, config_file)
+    click.echo("the settings are fine")
+
+
+@command.command("sample")
+def sample() -> None:
+    """Print a file with every option, its help and its default.
+
+    \b
+    Example:
+      atomic-registry config sample > ./data/config.yaml
+    """
+    click.echo(render_sample(), nl=False)
+
+
+@command.command("page", hidden=True)
+def page() -> None:
+    """Print docs/configuration.md."""
+    click.echo(render_page(), nl=False)

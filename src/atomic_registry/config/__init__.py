@@ -1,0 +1,1 @@
+"""Settings: one tree of options, and the sources it is merged from."""

@@ -1,0 +1,161 @@
+"""Every option of the registry: one field each, with its default and its help.
+
+Nothing else defines an option: loading, the sample file and the documentation read these fields.
+"""
+
+import dataclasses
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, TypeVar
+
+LogLevel = Literal["debug", "info", "warning", "error"]
+LogFormat = Literal["auto", "json", "console"]
+MAX_PORT = 65535
+
+_T = TypeVar("_T")
+
+
+def option(
+    default: _T,
+    help_text: str,
+    *,
+    minimum: int | None = None,
+    maximum: int | None = None,
+    secret: bool = False,
+) -> _T:
+    """Return a dataclass field; typed as its value, the way `dataclasses.field` is."""
+    metadata = {"help": help_text, "minimum": minimum, "maximum": maximum, "secret": secret}
+    field: _T = dataclasses.field(default=default, metadata=metadata)
+    return field
+
+
+def parse_listen(text: str) -> tuple[str, int]:
+    """Return host and port of `HOST:PORT` or `[IPV6]:PORT`; port 0 lets the system choose.
+
+    Raises:
+        ValueError: the text is neither.
+    """
+    host, colon, port = text.rpartition(":")
+    if host.startswith("[") and host.endswith("]"):
+        host = host[1:-1]
+    elif ":" in host:
+        raise ValueError(f"an IPv6 address needs brackets: [{host}]:{port}")
+    if not colon or not host or not (port.isascii() and port.isdigit() and int(port) <= MAX_PORT):
+        raise ValueError("it must read HOST:PORT, for example 127.0.0.1:5000")
+    return host, int(port)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TlsSettings:
+    """The certificate of the listener; without one it speaks clear HTTP."""
+
+    certificate: Path | None = option(
+        None, "File with the server's certificate and its chain, in PEM. Set together with `key`."
+    )
+    key: Path | None = option(None, "File with the private key of the certificate, in PEM.")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HttpSettings:
+    """The listener of the registry and how long it waits for clients."""
+
+    listen: str = option("127.0.0.1:5000", "Address and port on which the registry listens.")
+    workers: int = option(0, "Number of worker processes; 0 means one per core.", minimum=0)
+    drain_seconds: int = option(
+        30, "How long running transfers may go on after a request to stop.", minimum=0
+    )
+    header_seconds: int = option(
+        30, "How long a client may take to send the head of a request.", minimum=1
+    )
+    body_idle_seconds: int = option(
+        30, "How long a client may send nothing in the middle of a body.", minimum=1
+    )
+    send_idle_seconds: int = option(
+        300, "How long a client may accept nothing in the middle of an answer.", minimum=1
+    )
+    max_connections: int = option(
+        5000, "Open connections per worker; further ones wait to be accepted.", minimum=1
+    )
+    tls: TlsSettings = dataclasses.field(default_factory=TlsSettings)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DatabaseSettings:
+    """Where the metadata lies: repositories, tags, manifests, uploads."""
+
+    url: str = option(
+        "",
+        "`postgresql://user:password@host/name`; empty means SQLite below `root`.",
+        secret=True,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StorageSettings:
+    """Where the bytes of blobs lie."""
+
+    directory: Path | None = option(
+        None, "Directory for the bytes of blobs; unset means `registry` below `root`."
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UploadSettings:
+    """Upload sessions that clients leave behind."""
+
+    expire_hours: int = option(
+        24, "An upload that nobody continues for so long is removed.", minimum=1
+    )
+    lease_seconds: int = option(
+        60,
+        "How long an upload stays reserved for a request whose worker died.",
+        minimum=1,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LimitSettings:
+    """What one request may ask for."""
+
+    manifest_bytes: int = option(
+        4 * 1024 * 1024, "The largest manifest that a push may carry, in bytes.", minimum=1024
+    )
+    page_size: int = option(
+        1000, "Entries in one page of a list, at most.", minimum=1, maximum=100_000
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogSettings:
+    """What is logged to standard error."""
+
+    level: LogLevel = option("info", "The least severe messages to log.")
+    access: bool = option(True, "Log one line per request.")
+    format: LogFormat = option(
+        "auto", "`console` for people, `json` for machines, `auto` picks by the terminal."
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """The whole tree; read once at the start and never changed."""
+
+    root: Path = option(
+        Path("atomic-registry-data"), "Directory that holds all that the registry writes."
+    )
+    http: HttpSettings = dataclasses.field(default_factory=HttpSettings)
+    database: DatabaseSettings = dataclasses.field(default_factory=DatabaseSettings)
+    storage: StorageSettings = dataclasses.field(default_factory=StorageSettings)
+    uploads: UploadSettings = dataclasses.field(default_factory=UploadSettings)
+    limits: LimitSettings = dataclasses.field(default_factory=LimitSettings)
+    log: LogSettings = dataclasses.field(default_factory=LogSettings)
+
+    @property
+    def storage_directory(self) -> Path:
+        """The directory that the bytes of blobs go to."""
+        return self.storage.directory or self.root / "registry"
+
+    @property
+    def datastore_directory(self) -> Path:
+        """The directory of the SQLite database, used when `database.url` is empty."""
+        return self.root / "datastore"

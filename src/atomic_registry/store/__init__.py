@@ -1,0 +1,1 @@
+"""Adapters of the storage ports: metadata in a database, blobs on a disk."""

@@ -1,0 +1,1 @@
+"""Alembic's script directory; loaded only when the schema is not current."""

@@ -1,0 +1,58 @@
+"""Repository rows, and the locks that keep pushes and removals apart."""
+
+from datetime import datetime
+
+from sqlalchemy import Connection, select, update
+
+from atomic_registry.content.ports import Lock, Repository
+from atomic_registry.errors import MetadataFailed
+from atomic_registry.oci.reference import RepositoryName
+from atomic_registry.store.metadata.statements import InsertIfAbsent
+from atomic_registry.store.metadata.tables import repositories
+
+_ENSURE_ATTEMPTS = 5
+_COLUMNS = select(repositories.c.id, repositories.c.pushed_at)
+
+
+class SqlRepositories:
+    """Implements `content.ports.Repositories`."""
+
+    __slots__ = ("_connection", "_insert_if_absent")
+
+    def __init__(self, connection: Connection, insert_if_absent: InsertIfAbsent) -> None:
+        self._connection = connection
+        self._insert_if_absent = insert_if_absent
+
+    def find(self, name: RepositoryName, *, lock: Lock = "none") -> Repository | None:
+        query = _COLUMNS.where(repositories.c.name == name.value)
+        if lock == "shared":
+            # FOR SHARE would deadlock: two sharers of a row both wait to mark it as pushed.
+            query = query.with_for_update(read=True, key_share=True)
+        elif lock == "exclusive":
+            query = query.with_for_update()
+        row = self._connection.execute(query).first()
+        return None if row is None else Repository(id=row.id, name=name, pushed_at=row.pushed_at)
+
+    def ensure(self, name: RepositoryName, now: datetime) -> Repository:
+        for _ in range(_ENSURE_ATTEMPTS):
+            found = self.find(name, lock="shared")
+            if found is not None:
+                return found
+            self._connection.execute(
+                self._insert_if_absent(repositories), {"name": name.value, "created_at": now}
+            )
+        raise MetadataFailed(reason=f"repository {name} vanishes as often as it is created")
+
+    def mark_pushed(self, repository_id: int, now: datetime) -> None:
+        self._connection.execute(
+            update(repositories).where(repositories.c.id == repository_id).values(pushed_at=now)
+        )
+
+    def list_names(self, *, after: str, limit: int) -> list[RepositoryName]:
+        query = (
+            select(repositories.c.name)
+            .where(repositories.c.name > after, repositories.c.pushed_at.is_not(None))
+            .order_by(repositories.c.name)
+            .limit(limit)
+        )
+        return [RepositoryName(name) for name in self._connection.scalars(query)]

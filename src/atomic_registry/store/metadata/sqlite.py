@@ -1,0 +1,185 @@
+"""The metadata store on a SQLite file in WAL mode.
+
+Several processes may use the file at once. Reads never wait for writes.
+"""
+
+import asyncio
+import sqlite3
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TypeVar
+
+from sqlalchemy import exc
+
+from atomic_registry.clock import Clock
+from atomic_registry.content.ports import Change, StoredBlob, StoredManifest, Transaction
+from atomic_registry.errors import MetadataFailed
+from atomic_registry.oci.digest import Digest
+from atomic_registry.oci.reference import Reference, RepositoryName
+from atomic_registry.store.metadata import hot
+from atomic_registry.store.metadata.schema import is_current
+from atomic_registry.store.metadata.sqlite_connection import (
+    Session,
+    connect,
+    driver,
+    insert_if_absent,
+    is_database_error,
+    translated,
+    warn_if_unsafe,
+)
+from atomic_registry.store.metadata.sqlite_writer import SqliteWriter
+from atomic_registry.store.metadata.transaction import SqlTransaction
+
+T = TypeVar("T")
+
+_READ_THREADS = 4
+_MAX_WAITING_READS = 10_000
+# A hot read holds up the event loop, so it gives up early.
+_HOT_TIMEOUT_SECONDS = 0.25
+
+
+def prepare_sqlite(path: str) -> None:
+    """Create or migrate the file."""
+    try:
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+        session = Session.open(path)
+        try:
+            _migrate(session)
+        finally:
+            session.close()
+    except (exc.DBAPIError, driver.Error, OSError) as error:
+        raise translated(error) from error
+
+
+def _migrate(session: Session) -> None:
+    if is_current(session.sql):
+        return
+    from atomic_registry.store.metadata.migrate import upgrade
+
+    session.raw.execute("BEGIN IMMEDIATE")
+    # Another process may have migrated it while this one waited for the lock.
+    if not is_current(session.sql):
+        upgrade(session.sql)
+    session.raw.execute("COMMIT")
+
+
+class SqliteMetadata:
+    """Implements `MetadataDatabase`."""
+
+    def __init__(self, path: str, clock: Clock) -> None:
+        warn_if_unsafe()
+        self._path = path
+        self._hot: sqlite3.Connection | None = None
+        self._writer = SqliteWriter(path, clock)
+        self._threads = ThreadPoolExecutor(_READ_THREADS, thread_name_prefix="metadata-reader")
+        self._local = threading.local()
+        self._sessions: set[Session] = set()
+        self._waiting_reads = 0
+        self._is_closed = False
+
+    async def read(self, query: Callable[[Transaction], T]) -> T:
+        return await self._read(query)
+
+    async def write(self, change: Callable[[Transaction], T], *, durable: bool = True) -> T:
+        return await self._writer.submit(change, durable)
+
+    async def find_manifest(
+        self, repository: RepositoryName, reference: Reference
+    ) -> StoredManifest | None:
+        return self.find_manifest_now(repository, reference)
+
+    async def find_blob(self, repository: RepositoryName, digest: Digest) -> StoredBlob | None:
+        return self.find_blob_now(repository, digest)
+
+    def find_manifest_now(
+        self, repository: RepositoryName, reference: Reference
+    ) -> StoredManifest | None:
+        """Do what `find_manifest` does, in microseconds and on the event loop's thread."""
+        is_digest = isinstance(reference, Digest)
+        statement = hot.MANIFEST_BY_DIGEST if is_digest else hot.MANIFEST_BY_TAG
+        try:
+            connection = self._hot or self._open_hot()
+            row = connection.execute(statement, (repository.value, str(reference))).fetchone()
+        except driver.Error as error:
+            raise self._hot_failure(error) from error
+        return hot.manifest_of(row)
+
+    def find_blob_now(self, repository: RepositoryName, digest: Digest) -> StoredBlob | None:
+        """Do what `find_blob` does, in microseconds and on the event loop's thread."""
+        try:
+            connection = self._hot or self._open_hot()
+            arguments = (repository.value, str(digest))
+            row = connection.execute(hot.LINKED_BLOB, arguments).fetchone()
+        except driver.Error as error:
+            raise self._hot_failure(error) from error
+        return hot.blob_of(row, digest)
+
+    async def changes_since(self, revision: int, limit: int) -> list[tuple[int, Change]]:
+        return await self._read(lambda tx: tx.changes.list_since(revision, limit))
+
+    async def ping(self) -> None:
+        await self._read(lambda tx: tx.changes.last_revision())
+        await self._writer.submit(lambda tx: tx.changes.touch(), False)
+
+    async def close(self) -> None:
+        self._is_closed = True
+        await asyncio.to_thread(self._writer.close)
+        await asyncio.to_thread(self._threads.shutdown, cancel_futures=True)
+        for session in self._sessions:
+            session.close()
+        self._sessions.clear()
+        self._drop_hot()
+
+    async def _read(self, query: Callable[[SqlTransaction], T]) -> T:
+        if self._is_closed:
+            raise MetadataFailed(reason="the database is closed")
+        if self._waiting_reads >= _MAX_WAITING_READS:
+            raise MetadataFailed(reason="too many reads are waiting")
+        self._waiting_reads += 1
+        try:
+            loop = asyncio.get_running_loop()
+            return await loop.run_in_executor(self._threads, self._read_now, query)
+        finally:
+            self._waiting_reads -= 1
+
+    def _read_now(self, query: Callable[[SqlTransaction], T]) -> T:
+        session: Session | None = None
+        try:
+            session = self._reader()
+            session.raw.execute("BEGIN")
+            try:
+                return query(SqlTransaction(session.sql, insert_if_absent))
+            finally:
+                session.raw.execute("ROLLBACK")
+        except (exc.DBAPIError, driver.Error) as error:
+            if is_database_error(error) and session is not None:
+                self._drop_reader(session)
+            raise translated(error) from error
+
+    def _reader(self) -> Session:
+        session: Session | None = getattr(self._local, "session", None)
+        if session is None:
+            session = Session.open(self._path)
+            self._local.session = session
+            self._sessions.add(session)
+        return session
+
+    def _drop_reader(self, session: Session) -> None:
+        self._local.session = None
+        self._sessions.discard(session)
+        session.close()
+
+    def _open_hot(self) -> sqlite3.Connection:
+        self._hot = connect(self._path, timeout_seconds=_HOT_TIMEOUT_SECONDS)
+        return self._hot
+
+    def _hot_failure(self, error: Exception) -> BaseException:
+        self._drop_hot()
+        return translated(error)
+
+    def _drop_hot(self) -> None:
+        if self._hot is not None:
+            self._hot.close()
+            self._hot = None

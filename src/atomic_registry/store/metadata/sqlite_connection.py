@@ -1,0 +1,119 @@
+"""Connections to a SQLite file, and what its errors mean to the registry."""
+
+import errno
+import logging
+import sqlite3
+from dataclasses import dataclass
+from types import ModuleType
+from typing import TYPE_CHECKING
+
+from sqlalchemy import Connection, NullPool, Table, create_engine, exc
+from sqlalchemy.dialects import sqlite as dialect
+
+from atomic_registry.errors import MetadataFailed, StorageFull, StorageReadOnly, Unavailable
+
+if TYPE_CHECKING:
+    driver: ModuleType = sqlite3
+else:
+    try:
+        # Debian's SQLite has the WAL-reset bug, which can corrupt a database.
+        import pysqlite3.dbapi2 as driver
+    except ImportError:
+        driver = sqlite3
+
+_log = logging.getLogger(__name__)
+_FIRST_SAFE_VERSION = (3, 51, 3)
+BUSY_TIMEOUT_SECONDS = 5.0
+
+_ERROR = 1
+_FULL = 13
+_READ_ONLY = 8
+_SHARED_MEMORY_SIZE = 4874  # SQLITE_IOERR_SHMSIZE: no room for the index of the WAL.
+_OURS = ("IntegrityError", "ProgrammingError", "DataError", "NotSupportedError")
+
+
+def warn_if_unsafe() -> None:
+    """Log a warning if the SQLite library is one that can corrupt a WAL database."""
+    if driver.sqlite_version_info < _FIRST_SAFE_VERSION:
+        _log.warning(
+            "this SQLite can corrupt a database in rare cases; install pysqlite3",
+            extra={"sqlite_version": driver.sqlite_version},
+        )
+
+
+def insert_if_absent(table: Table) -> dialect.Insert:
+    return dialect.insert(table).on_conflict_do_nothing()
+
+
+def connect(path: str, *, timeout_seconds: float = BUSY_TIMEOUT_SECONDS) -> sqlite3.Connection:
+    """Open the file in the mode in which statements begin no transactions by themselves."""
+    raw: sqlite3.Connection = driver.connect(
+        path, timeout=timeout_seconds, isolation_level=None, check_same_thread=False
+    )
+    try:
+        raw.execute("PRAGMA journal_mode=WAL").fetchall()
+        raw.execute("PRAGMA synchronous=FULL")
+    except driver.Error:
+        raw.close()
+        raise
+    return raw
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """One connection: as the driver's, for BEGIN and COMMIT, and as SQLAlchemy's."""
+
+    raw: sqlite3.Connection
+    sql: Connection
+
+    @classmethod
+    def open(cls, path: str) -> "Session":
+        raw = connect(path)
+        engine = create_engine("sqlite://", creator=lambda: raw, module=driver, poolclass=NullPool)
+        return cls(raw, engine.connect())
+
+    def close(self) -> None:
+        try:
+            self.sql.close()
+        except (exc.DBAPIError, driver.Error):
+            _log.debug("a broken SQLite connection was dropped", exc_info=True)
+        finally:
+            self.raw.close()
+
+
+def is_database_error(error: BaseException) -> bool:
+    """Tell whether the database failed, as opposed to the statement being wrong."""
+    if isinstance(error, OSError):
+        return True
+    cause = error.orig if isinstance(error, exc.DBAPIError) else error
+    return isinstance(cause, driver.Error) and type(cause).__name__ not in _OURS
+
+
+def translated(error: BaseException) -> BaseException:
+    """Return what the callers of the store get for this error."""
+    if not is_database_error(error):
+        return error
+    cause = error.orig if isinstance(error, exc.DBAPIError) else error
+    translation = _unavailable(cause)
+    translation.__cause__ = error
+    return translation
+
+
+def is_wrong_statement(error: BaseException) -> bool:
+    """Tell whether SQLite refused one statement and can go on with the transaction."""
+    cause = error.orig if isinstance(error, exc.DBAPIError) else error
+    return getattr(cause, "sqlite_errorcode", None) == _ERROR
+
+
+def _unavailable(cause: BaseException | None) -> Unavailable:
+    if isinstance(cause, OSError):
+        code = {errno.ENOSPC: _FULL, errno.EDQUOT: _FULL, errno.EROFS: _READ_ONLY}.get(
+            cause.errno or 0, _ERROR
+        )
+    else:
+        code = getattr(cause, "sqlite_errorcode", _ERROR)
+    if code & 0xFF == _FULL or code == _SHARED_MEMORY_SIZE:
+        return StorageFull(what="saving to the database")
+    if code & 0xFF == _READ_ONLY:
+        return StorageReadOnly(what="saving to the database")
+    return MetadataFailed(reason=str(cause))

@@ -1,0 +1,27 @@
+"""What the statements of all nouns share."""
+
+from collections.abc import Callable, Iterator, Sequence
+
+from sqlalchemy import Table
+from sqlalchemy.dialects import postgresql, sqlite
+
+from atomic_registry.oci.digest import Digest
+
+InsertIfAbsent = Callable[[Table], sqlite.Insert | postgresql.Insert]
+"""Builds an INSERT that skips rows whose key exists."""
+
+# SQLite before 3.32 takes 999 parameters; a full chunk and a few more fit everywhere.
+CHUNK_SIZE = 900
+
+
+def split_digests(digests: Sequence[Digest]) -> Iterator[list[str]]:
+    """Yield the texts of the digests, each once, in chunks that fit one statement."""
+    texts = list(dict.fromkeys(map(str, digests)))
+    for start in range(0, len(texts), CHUNK_SIZE):
+        yield texts[start : start + CHUNK_SIZE]
+
+
+def stored_digest(text: str) -> Digest:
+    """Return the digest of a stored text, which was checked when it came in."""
+    algorithm, _, encoded = text.partition(":")
+    return Digest(algorithm, encoded)

@@ -1,0 +1,273 @@
+"""The service: binds, forks workers, replaces those that die, drains them at the end."""
+
+import asyncio
+import errno
+import fcntl
+import gc
+import os
+import select
+import signal
+import socket
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import structlog
+
+from atomic_registry.clock import SystemClock
+from atomic_registry.system.tls import ReloadingContext
+from atomic_registry.system.workers import WorkerOptions, worker_main
+
+_logger = structlog.get_logger(__name__)
+_SIGNALS = {signal.SIGTERM, signal.SIGINT, signal.SIGCHLD}
+_TICK_SECONDS = 0.02
+_START_ATTEMPTS = 3
+_HEALTHY_SECONDS = 5.0
+_MAX_BACKOFF_SECONDS = 10.0
+_GRACE_SECONDS = 5.0
+_BACKLOG = 1024
+
+
+class CannotServe(Exception):  # noqa: N818, read as a sentence
+    """The service cannot start; the message says what to do."""
+
+
+@dataclass(slots=True)
+class _Worker:
+    index: int
+    pid: int = 0
+    ready: int | None = None
+    started: float = 0.0
+    failures: int = 0
+    early_deaths: int = 0
+    start_at: float = 0.0
+    was_ready: bool = False
+
+
+def run_service(
+    *,
+    listen: tuple[str, int],
+    root: Path,
+    workers: int,
+    options: WorkerOptions,
+    on_ready: Callable[[], None] = lambda: None,
+    on_worker_exit: Callable[[int], None] = lambda _index: None,
+) -> int:
+    """Serve until a signal and return the exit code."""
+    lock = None
+    try:
+        lock = _lock(root)
+        if options.tls is not None:
+            _check_tls(*options.tls)
+        supervisor = Supervisor(bind(*listen), lock, workers, options, on_worker_exit)
+        return supervisor.run(on_ready)
+    except CannotServe as error:
+        _logger.error(str(error))  # noqa: TRY400
+        return 1
+    finally:
+        if lock is not None:
+            os.close(lock)
+
+
+class Supervisor:
+    """The parent of the workers; it serves nothing itself and holds no connection."""
+
+    def __init__(
+        self,
+        listener: socket.socket,
+        lock: int,
+        workers: int,
+        options: WorkerOptions,
+        on_worker_exit: Callable[[int], None],
+    ) -> None:
+        self._listener = listener
+        self._options = options
+        self._lock = lock
+        self._clock = SystemClock()
+        self._on_worker_exit = on_worker_exit
+        self._workers = [_Worker(index) for index in range(workers)]
+        self._life_read, self._life_write = os.pipe()
+        self._announced = False
+
+    def run(self, on_ready: Callable[[], None]) -> int:
+        """Run the workers until a signal, or until they cannot start."""
+        previous = signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
+        gc.collect()
+        gc.freeze()
+        try:
+            return self._supervise(on_ready)
+        finally:
+            self._kill(signal.SIGKILL)
+            self._reap(block=True)
+            self._listener.close()
+            os.close(self._life_read)
+            os.close(self._life_write)
+            signal.pthread_sigmask(signal.SIG_SETMASK, previous)
+
+    def _supervise(self, on_ready: Callable[[], None]) -> int:
+        while True:
+            for worker in self._workers:
+                if not worker.pid and self._clock.monotonic() >= worker.start_at:
+                    self._spawn(worker)
+            received = signal.sigtimedwait(_SIGNALS, self._tick())
+            if received is not None and received.si_signo != signal.SIGCHLD:
+                return self._drain()
+            self._read_ready()
+            self._reap()
+            if not all(worker.failures < _START_ATTEMPTS for worker in self._workers):
+                raise CannotServe(
+                    f"a worker stopped {_START_ATTEMPTS} times before it was ready; "
+                    "the reason is in the lines above"
+                )
+            if not self._announced and all(worker.was_ready for worker in self._workers):
+                self._announced = True
+                on_ready()
+
+    def _tick(self) -> float:
+        settled = all(worker.pid and worker.ready is None for worker in self._workers)
+        return 1.0 if settled else _TICK_SECONDS
+
+    def _spawn(self, worker: _Worker) -> None:
+        ready_read, ready_write = os.pipe()
+        worker.started = self._clock.monotonic()
+        pid = os.fork()
+        if pid == 0:
+            os.close(ready_read)
+            self._run_child(worker.index, ready_write)
+        os.close(ready_write)
+        worker.pid, worker.ready = pid, ready_read
+
+    def _run_child(self, index: int, ready: int) -> None:
+        code = 1
+        try:
+            os.close(self._life_write)
+            for other in self._workers:
+                if other.ready is not None:
+                    os.close(other.ready)
+            # Ctrl-C reaches the whole group; the supervisor alone decides what it means.
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
+            # The lock is the supervisor's: a worker that outlives it must not hold it.
+            os.close(self._lock)
+            asyncio.run(
+                worker_main(index, self._options, self._listener, ready=ready, life=self._life_read)
+            )
+            code = 0
+        except BaseException:
+            _logger.exception("worker failed", worker=index)
+        finally:
+            os._exit(code)
+
+    def _read_ready(self) -> None:
+        for worker in self._workers:
+            if worker.ready is None or not select.select([worker.ready], [], [], 0)[0]:
+                continue
+            if os.read(worker.ready, 1):
+                worker.was_ready = True
+                worker.failures = 0
+            os.close(worker.ready)
+            worker.ready = None
+
+    def _reap(self, *, block: bool = False) -> None:
+        for worker in self._workers:
+            if not worker.pid:
+                continue
+            pid, status = os.waitpid(worker.pid, 0 if block else os.WNOHANG)
+            if pid:
+                self._bury(worker, os.waitstatus_to_exitcode(status))
+
+    def _bury(self, worker: _Worker, code: int) -> None:
+        _logger.info("worker ended", worker=worker.index, pid=worker.pid, code=code)
+        self._read_ready()
+        lived = self._clock.monotonic() - worker.started
+        if not worker.was_ready:
+            worker.failures += 1
+        worker.early_deaths = worker.early_deaths + 1 if lived < _HEALTHY_SECONDS else 0
+        # The first replacement is immediate: a single crash must not halve the service.
+        backoff = 0.25 * 2 ** (worker.early_deaths - 2) if worker.early_deaths > 1 else 0.0
+        backoff = min(backoff, _MAX_BACKOFF_SECONDS)
+        worker.pid = 0
+        worker.was_ready = False
+        worker.start_at = self._clock.monotonic() + backoff
+        self._on_worker_exit(worker.index)
+
+    def _drain(self) -> int:
+        self._listener.close()
+        self._kill(signal.SIGTERM)
+        deadline = self._clock.monotonic() + self._options.drain_seconds + _GRACE_SECONDS
+        while any(worker.pid for worker in self._workers):
+            received = signal.sigtimedwait(_SIGNALS, 0.1)
+            if received is not None and received.si_signo != signal.SIGCHLD:
+                _logger.warning("second signal: stopping at once")
+                return 1
+            self._reap()
+            if self._clock.monotonic() > deadline:
+                _logger.error("workers did not stop in time and are killed")
+                return 1
+        return 0
+
+    def _kill(self, number: signal.Signals) -> None:
+        for worker in self._workers:
+            if worker.pid:
+                os.kill(worker.pid, number)
+
+
+def bind(host: str, port: int) -> socket.socket:
+    """Return a listening socket that children inherit.
+
+    Raises:
+        CannotServe: the address cannot be used.
+    """
+    try:
+        family, _, _, _, address = socket.getaddrinfo(
+            host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        listener = socket.socket(family, socket.SOCK_STREAM)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if family == socket.AF_INET6 and not host:
+            listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+        listener.bind(address)
+        listener.listen(_BACKLOG)
+        listener.setblocking(False)
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            hint = f"another process listens there; stop it (ss -ltnp 'sport = :{port}' shows it) "
+            raise CannotServe(
+                f"cannot listen on {host}:{port}: {hint}or choose another port"
+            ) from error
+        raise CannotServe(
+            f"cannot listen on {host}:{port}: {error}; choose an address of this machine and a "
+            "port that this user may use"
+        ) from error
+    return listener
+
+
+def _lock(root: Path) -> int:
+    path = root / "serve.lock"
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise CannotServe(
+            f"cannot create {path}: {error.strerror}; the service's user must be able to write there"
+        ) from error
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        pid = os.read(descriptor, 32).decode(errors="replace").strip() or "unknown"
+        os.close(descriptor)
+        raise CannotServe(
+            f"another service runs on {root} (pid {pid}); stop it first or choose another root"
+        ) from error
+    os.ftruncate(descriptor, 0)
+    os.write(descriptor, str(os.getpid()).encode())
+    return descriptor
+
+
+def _check_tls(certificate: Path, key: Path) -> None:
+    try:
+        ReloadingContext(certificate, key)
+    except OSError as error:
+        raise CannotServe(
+            f"cannot use the certificate {certificate} with the key {key}: {error}; both must be "
+            "PEM, readable, and belong together"
+        ) from error

@@ -1,0 +1,42 @@
+"""Judges a conformance run: any failure, and any skip that is not expected, fails it."""
+
+import sys
+import xml.etree.ElementTree as ElementTree
+from pathlib import Path
+
+MINIMUM_TESTS = 900
+
+# Skips that a registry as complete as the specification allows also has, with the reason.
+EXPECTED_SKIPS: dict[str, str] = {}
+
+
+def main(results: Path, status: int) -> int:
+    """Prints the summary; the exit status of the run."""
+    report = results / "junit.xml"
+    if not report.exists():
+        print((results / "output.txt").read_text()[-3000:])
+        print(f"conformance: the tool left no report (exit status {status})")
+        return 1
+    counts: dict[str, int] = {}
+    bad: list[str] = []
+    for case in ElementTree.parse(report).iter("testcase"):
+        state = case.get("status", "unknown")
+        name = case.get("name", "").removeprefix("OCI Conformance Test/")
+        counts[state] = counts.get(state, 0) + 1
+        if state == "passed" or (state == "skipped" and name in EXPECTED_SKIPS):
+            continue
+        why = " ".join((case.findtext("system-out") or "").split())[:200]
+        bad.append(f"  {state}: {name}: {why}")
+    print(
+        "conformance:", ", ".join(f"{number} {state}" for state, number in sorted(counts.items()))
+    )
+    print("\n".join(bad))
+    if sum(counts.values()) < MINIMUM_TESTS:
+        print(f"conformance: fewer than {MINIMUM_TESTS} checks ran")
+        return 1
+    print(f"conformance: report in {results}")
+    return 1 if bad or status else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(Path(sys.argv[1]), int(sys.argv[2])))

@@ -1,0 +1,11 @@
+import pytest
+
+from atomic_registry.content.ports import BlobStore
+from atomic_registry.store.blobs.memory import MemoryBlobStore
+from tests.contract.blob_store import BlobStoreContract
+
+
+class TestMemoryBlobStore(BlobStoreContract):
+    @pytest.fixture
+    def store(self) -> BlobStore:
+        return MemoryBlobStore()

@@ -1,0 +1,81 @@
+"""A real PostgreSQL server of the machine, in a directory of its own."""
+
+import os
+import shutil
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import quote
+
+from tests.kit.optional import lacking
+
+_START_SECONDS = 30.0
+
+
+class Postgres:
+    """One server on a unix socket; it can be stopped and started in between."""
+
+    def __init__(self, programs: Path, directory: Path) -> None:
+        self._programs = programs
+        self._directory = directory
+        self._databases = 0
+
+    def start(self) -> None:
+        self._control(
+            "start", "-w", "-t", "30", "-l", f"{self._directory}/log",
+            "-o", f"-c listen_addresses= -c unix_socket_directories={self._directory}",
+        )  # fmt: skip
+
+    def stop(self) -> None:
+        self._control("stop", "-m", "immediate")
+
+    def new_database(self) -> str:
+        """Create an empty database and return its URL."""
+        self._databases += 1
+        name = f"registry{self._databases}"
+        deadline = time.monotonic() + _START_SECONDS
+        command = [self._programs / "createdb", "-h", self._directory, name]
+        while _as_postgres(command, check=False) and time.monotonic() < deadline:
+            time.sleep(0.1)
+        return f"postgresql://postgres@/{name}?host={quote(str(self._directory))}"
+
+    def _control(self, *words: str) -> None:
+        _as_postgres([self._programs / "pg_ctl", "-D", self._directory / "data", *words])
+
+
+@contextmanager
+def run_postgres() -> Iterator[Postgres]:
+    """Run a server until the end of the block; skip the test where there is none."""
+    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
+    if not found:
+        lacking("PostgreSQL is not installed")
+    if os.geteuid() != 0:
+        lacking("starting PostgreSQL as its own user needs root")
+    directory = Path(tempfile.mkdtemp(prefix="atomic-postgres-"))
+    shutil.chown(directory, "postgres", "postgres")
+    server = Postgres(found[-1].parent, directory)
+    try:
+        _as_postgres([found[-1], "-D", directory / "data", "-A", "trust", "-N", "--locale=C.UTF-8"])
+        server.start()
+        try:
+            yield server
+        finally:
+            server.stop()
+    finally:
+        shutil.rmtree(directory, ignore_errors=True)
+
+
+def _as_postgres(command: list[str | Path], *, check: bool = True) -> int:
+    done = subprocess.run(
+        ["runuser", "-u", "postgres", "--", *map(str, command)],
+        cwd="/",
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        timeout=60,
+        check=check,
+    )
+    return done.returncode

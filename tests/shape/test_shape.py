@@ -1,0 +1,98 @@
+"""What every file of the package keeps to."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+from atomic_registry.config.render import render_page
+
+ROOT = Path(__file__).resolve().parents[2]
+SOURCE = ROOT / "src"
+FILES = sorted((SOURCE / "atomic_registry").rglob("*.py"))
+MAX_FILE_LINES = 500
+MAX_FUNCTION_LINES = 60
+_ALONE = """
+import importlib, sys
+keep = set(sys.modules)
+for name in sys.argv[1:]:
+    for loaded in [it for it in sys.modules if it.split(".")[0] == "atomic_registry"]:
+        del sys.modules[loaded]
+    try:
+        importlib.import_module(name)
+    except BaseException as error:
+        print(f"{name}: {error!r}")
+"""
+_HELP = """
+import sys
+from atomic_registry.cli.main import main
+sys.argv = ["atomic-registry", "--help"]
+try:
+    main()
+except SystemExit:
+    pass
+heavy = {"aiohttp", "sqlalchemy", "psycopg", "pysqlite3", "alembic"} & set(sys.modules)
+sys.exit(f"imported for --help: {sorted(heavy)}" if heavy else 0)
+"""
+
+
+def _module(path: Path) -> str:
+    parts = path.relative_to(SOURCE).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def test_each_module_imports_alone() -> None:
+    # Scripts of the migration tool run inside its environment only.
+    names = [_module(path) for path in FILES if "migrations" not in path.parts]
+    command = [sys.executable, "-c", _ALONE, *names]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+def test_files_and_functions_stay_short() -> None:
+    long = []
+    for path in FILES:
+        text = path.read_text()
+        if len(text.splitlines()) > MAX_FILE_LINES:
+            long.append(f"{path.relative_to(ROOT)}: {len(text.splitlines())} lines")
+        for node in ast.walk(ast.parse(text)):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                lines = (node.end_lineno or node.lineno) - node.lineno + 1
+                if lines > MAX_FUNCTION_LINES:
+                    long.append(f"{path.relative_to(ROOT)}:{node.lineno} {node.name}: {lines}")
+    assert long == []
+
+
+def test_every_module_says_what_it_guarantees() -> None:
+    silent = [str(path) for path in FILES if ast.get_docstring(ast.parse(path.read_text())) is None]
+    assert silent == []
+
+
+def test_nothing_is_left_to_do_in_a_comment() -> None:
+    marks = ("TO" + "DO", "FIX" + "ME", "XX" + "X")
+    marked = [str(path) for path in FILES if any(mark in path.read_text() for mark in marks)]
+    assert marked == []
+
+
+def test_the_configuration_page_is_current() -> None:
+    page = (ROOT / "docs" / "configuration.md").read_text()
+    assert render_page() == page, "run `make docs`"
+
+
+def test_help_imports_no_server_and_no_database() -> None:
+    command = [sys.executable, "-c", _HELP]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_locks_are_hashed_and_name_no_index() -> None:
+    for name in ("run.txt", "dev.txt"):
+        text = (ROOT / "requirements" / name).read_text()
+        assert "--hash=sha256:" in text
+        for word in ("--index", "--extra-index", "--find-links", "file:", "://"):
+            assert word not in text
+
+
+def test_the_entry_documents_stay_short() -> None:
+    for name, limit in (("README.md", 150), ("ARCHITECTURE.md", 250)):
+        assert len((ROOT / name).read_text().splitlines()) <= limit
