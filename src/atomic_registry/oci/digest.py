@@ -120,7 +120,7 @@ class ResumableHasher:
         return Digest(self.algorithm, self._kind.deserialize(self._hash.serialize()).finalize())
 
     def state(self) -> bytes | None:
-        return _STATE_TAG + self._hash.serialize()
+        return _STATE_TAG + bytes(self._hash.serialize())
 
 
 def restore_hasher(algorithm: str, state: bytes) -> ResumableHasher | None:

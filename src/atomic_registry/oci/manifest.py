@@ -5,6 +5,7 @@ schema 2. A document that could be read as two kinds is refused (CVE-2021-41190)
 """
 
 import json
+from collections import Counter
 from dataclasses import dataclass
 from typing import Annotated, Any, NoReturn
 
@@ -111,8 +112,7 @@ def _decode(body: bytes) -> _Document:
 def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     result = dict(pairs)
     if len(result) != len(pairs):
-        seen: set[str] = set()
-        twice = next(key for key, _ in pairs if key in seen or seen.add(key))
+        twice = Counter(key for key, _ in pairs).most_common(1)[0][0]
         raise ManifestInvalid(reason=f"the key {twice[:100]!r} stands twice in one object")
     return result
 

@@ -5,7 +5,7 @@ A row has one writer, so no lock is needed; it survives its worker, so counters 
 
 import mmap
 from bisect import bisect_left
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import (
@@ -42,7 +42,6 @@ class HttpMetrics(Collector):
         routes: Iterable[tuple[str, str]],
         *,
         workers: int,
-        gauges: Mapping[str, tuple[str, Callable[[], float]]] | None = None,
     ) -> None:
         labels = list(dict.fromkeys(_with_head(routes)))
         labels.append(("-", UNMATCHED))
@@ -50,7 +49,7 @@ class HttpMetrics(Collector):
         self._unmatched = self._offsets["-", UNMATCHED]
         self._columns = _FIRST_ROUTE + len(labels) * _WIDTH
         self._workers = workers
-        self._gauges = dict(gauges or {})
+        self._gauges: dict[str, tuple[str, float]] = {}
         self._cells = memoryview(mmap.mmap(-1, workers * self._columns * 8)).cast("d")
         self._registry = CollectorRegistry()
         self._registry.register(self)
@@ -84,6 +83,10 @@ class HttpMetrics(Collector):
         if sent:
             row[offset + _SENT] += sent
 
+    def set_gauge(self, name: str, text: str, value: float) -> None:
+        """Have this worker's next rendering show a value that was asked for elsewhere."""
+        self._gauges[name] = (text, value)
+
     def render(self) -> bytes:
         """Return the text form of the counters of all workers."""
         return generate_latest(self._registry)
@@ -107,7 +110,7 @@ class HttpMetrics(Collector):
             "atomic_registry_http_requests_in_flight", "Requests being handled.", value=sums[0]
         )
         for gauge, (text, value) in self._gauges.items():
-            yield GaugeMetricFamily(gauge, text, value=value())
+            yield GaugeMetricFamily(gauge, text, value=value)
 
     def describe(self) -> Iterable[Metric]:
         """Spare the registry a collection when it registers this."""
