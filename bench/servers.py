@@ -122,7 +122,7 @@ KINDS: dict[str, Callable[[Path, int, Certificate | None], Launch]] = {
 def _answers(server: Server) -> bool:
     connection: http.client.HTTPConnection
     if server.tls:
-        trust = ssl._create_unverified_context()  # noqa: S323, SLF001 - own certificate, loopback
+        trust = ssl._create_unverified_context()  # noqa: SLF001 - own certificate, loopback
         connection = http.client.HTTPSConnection("127.0.0.1", server.port, timeout=2, context=trust)
     else:
         connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=2)

@@ -88,7 +88,7 @@ def manifest_heads(server: Server, paths: Path, seconds: int) -> float:
     known = paths.read_text().split()
     rate = 0.0
     for count in (1000, 0):
-        chosen = random.choices(known, k=count or max(1000, int(rate * seconds)))  # noqa: S311
+        chosen = random.choices(known, k=count or max(1000, int(rate * seconds)))
         items: list[Any] = [(server, chosen[half::2]) for half in range(2)]
         took = together(_head_waves, server.port, tls=server.tls, items=items, connections=2)
         rate = len(chosen) / took

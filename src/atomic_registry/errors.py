@@ -61,7 +61,9 @@ class NameInvalid(Invalid):
     """A repository name that breaks the grammar."""
 
     def __init__(self, *, name: str, reason: str) -> None:
-        super().__init__(f"repository name {_shorten(name)} is not valid: {reason}", name=name[:255])
+        super().__init__(
+            f"repository name {_shorten(name)} is not valid: {reason}", name=name[:255]
+        )
 
 
 class TagInvalid(Invalid):
@@ -126,7 +128,8 @@ class BodyInterrupted(Invalid):
 
     def __init__(self, *, received: int) -> None:
         super().__init__(
-            f"the request body ended early, after {received} bytes; send it again", received=received
+            f"the request body ended early, after {received} bytes; send it again",
+            received=received,
         )
 
 

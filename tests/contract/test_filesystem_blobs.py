@@ -4,12 +4,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from tests.contract.blob_store import KEY, MIB, BlobStoreContract, read_all, store_blob
 
 from atomic_registry.content.ports import BlobStore
 from atomic_registry.errors import StorageFailed, StorageFull
 from atomic_registry.oci.digest import Digest, PlainHasher, ResumableHasher
 from atomic_registry.store.blobs.filesystem import FilesystemBlobStore
-from tests.contract.blob_store import KEY, MIB, BlobStoreContract, read_all, store_blob
 
 
 @pytest.fixture

@@ -1,8 +1,8 @@
 import pytest
+from tests.contract.blob_store import BlobStoreContract
 
 from atomic_registry.content.ports import BlobStore
 from atomic_registry.store.blobs.memory import MemoryBlobStore
-from tests.contract.blob_store import BlobStoreContract
 
 
 class TestMemoryBlobStore(BlobStoreContract):

@@ -3,12 +3,12 @@
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
+from tests.contract.metadata_store import MetadataStoreContract, OpenAnother, create
+from tests.kit.postgres import Postgres, run_postgres
 
 from atomic_registry.clock import SystemClock
 from atomic_registry.errors import MetadataFailed
 from atomic_registry.store.metadata import MetadataDatabase, open_metadata, prepare_metadata
-from tests.contract.metadata_store import MetadataStoreContract, OpenAnother, create
-from tests.kit.postgres import Postgres, run_postgres
 
 
 @pytest.fixture(scope="module")

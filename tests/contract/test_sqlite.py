@@ -10,6 +10,14 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from tests.contract.metadata_store import (
+    NAME,
+    TAG,
+    MetadataStoreContract,
+    OpenAnother,
+    create,
+    manifest,
+)
 
 from atomic_registry.clock import SystemClock
 from atomic_registry.errors import MetadataFailed
@@ -18,14 +26,6 @@ from atomic_registry.store.metadata import (
     SchemaTooNew,
     open_metadata,
     prepare_metadata,
-)
-from tests.contract.metadata_store import (
-    NAME,
-    TAG,
-    MetadataStoreContract,
-    OpenAnother,
-    create,
-    manifest,
 )
 
 _WRITING_PROGRAM = """

@@ -205,7 +205,7 @@ def running_registry(
         error.add_note(f"--- end of the registry's log ---\n{registry.log_tail()}")
         raise
     finally:
-        if registry._process is not None:  # noqa: SLF001 - own class, same module
+        if registry._process is not None:
             if registry.process.poll() is None:
                 registry.process.terminate()
                 with contextlib.suppress(subprocess.TimeoutExpired):

@@ -37,9 +37,7 @@ async def add(metadata: MetadataStore, tags: set[str]) -> None:
         tx.manifests.put(repository.id, manifest, CLOCK.now())
         tx.repositories.mark_pushed(repository.id, CLOCK.now())
         for tag in tags:
-            tx.tags.move(
-                repository.id, Tag.parse(tag), manifest.digest, actor="a", now=CLOCK.now()
-            )
+            tx.tags.move(repository.id, Tag.parse(tag), manifest.digest, actor="a", now=CLOCK.now())
 
     await metadata.write(change, durable=False)
 
@@ -59,9 +57,7 @@ async def test_tag_pages_hold_every_lasting_tag_once_in_byte_order(
         seen: list[str] = []
         more, waiting = True, sorted(arriving)
         while more:
-            page, more = await listings.list_tags(
-                NAME, after=seen[-1] if seen else "", limit=size
-            )
+            page, more = await listings.list_tags(NAME, after=seen[-1] if seen else "", limit=size)
             seen += page
             if waiting:
                 await add(metadata, {waiting.pop()})

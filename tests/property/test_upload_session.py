@@ -57,9 +57,7 @@ class UploadMachine(RuleBasedStateMachine):
 
     def send(self, node: int, pieces: list[bytes], chunk: Chunk | None, *, breaks: bool) -> None:
         service = self.services[node]
-        self.runner.run(
-            service.append(NAME, self.session_id, stream(pieces, breaks=breaks), chunk)
-        )
+        self.runner.run(service.append(NAME, self.session_id, stream(pieces, breaks=breaks), chunk))
 
     @rule(node=st.integers(0, 1), pieces=PIECES)
     def stream_bytes(self, node: int, pieces: list[bytes]) -> None:

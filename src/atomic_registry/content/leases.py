@@ -7,7 +7,7 @@ from types import TracebackType
 from typing import Self
 
 from atomic_registry.clock import Clock
-from atomic_registry.content.ports import BlobStore, BlobWriter, MetadataStore, UploadSession
+from atomic_registry.content.ports import BlobStore, BlobWriter, MetadataStore
 from atomic_registry.errors import (
     DomainError,
     RangeMismatch,

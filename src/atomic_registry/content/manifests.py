@@ -105,9 +105,7 @@ class ManifestService:
             tags=moved,
         )
 
-    async def delete(
-        self, actor: Actor, repository: RepositoryName, reference: Reference
-    ) -> None:
+    async def delete(self, actor: Actor, repository: RepositoryName, reference: Reference) -> None:
         """Remove a tag, or a manifest with every tag that points at it, at once.
 
         Raises:
@@ -124,9 +122,7 @@ class ManifestService:
                 tags = [reference]
             else:
                 removed = tx.manifests.delete(stored.id, reference)
-                tags = tx.tags.remove_pointing_at(
-                    stored.id, reference, actor=actor.name, now=now
-                )
+                tags = tx.tags.remove_pointing_at(stored.id, reference, actor=actor.name, now=now)
             if not removed:
                 raise ManifestUnknown(repository=str(repository), reference=str(reference))
             for tag in tags:
@@ -181,9 +177,7 @@ def _move_tag(
 ) -> None:
     before = tx.tags.move(repository.id, tag, digest, actor=actor.name, now=now)
     if before != digest:
-        tx.append(
-            _change("tagged", actor, repository.name, tag=str(tag), digest=str(digest))
-        )
+        tx.append(_change("tagged", actor, repository.name, tag=str(tag), digest=str(digest)))
 
 
 def _change(verb: str, actor: Actor, repository: RepositoryName, **facts: str) -> Change:

@@ -169,7 +169,12 @@ class Uploads(Protocol):
         ...
 
     def claim(
-        self, repository: RepositoryName, upload_id: str, *, owner: str, now: datetime,
+        self,
+        repository: RepositoryName,
+        upload_id: str,
+        *,
+        owner: str,
+        now: datetime,
         until: datetime,
     ) -> UploadSession | None:
         """Take the lease and return the session; None if it is gone or another's lease runs."""
@@ -234,7 +239,12 @@ class Manifests(Protocol):
         ...
 
     def list_referrers(
-        self, repository_id: int, subject: Digest, *, artifact_type: str | None, after: str,
+        self,
+        repository_id: int,
+        subject: Digest,
+        *,
+        artifact_type: str | None,
+        after: str,
         limit: int,
     ) -> list[Referrer]:
         """Return manifests that name the subject, in order of digest text, after a digest."""

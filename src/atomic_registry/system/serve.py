@@ -28,7 +28,7 @@ _GRACE_SECONDS = 5.0
 _BACKLOG = 1024
 
 
-class CannotServe(Exception):  # noqa: N818, read as a sentence
+class CannotServe(Exception):
     """The service cannot start; the message says what to do."""
 
 

@@ -294,7 +294,7 @@ class _Connection(RequestHandler):
         request: Any,
         status: int = 500,
         exc: BaseException | None = None,
-        message: str | None = None,  # noqa: ARG002, aiohttp passes it
+        message: str | None = None,
     ) -> Any:
         """Answer what the parser refused, and what no handler may raise, in the face's form."""
         guard = self._http_server.guard

@@ -5,6 +5,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from tests.kit.clock import ManualClock
 
 from atomic_registry.content.leases import Chunk, UploadLimits
 from atomic_registry.content.uploads import UploadService
@@ -20,7 +21,6 @@ from atomic_registry.oci.digest import Digest
 from atomic_registry.oci.reference import RepositoryName
 from atomic_registry.store.blobs.memory import MemoryBlobStore
 from atomic_registry.store.metadata import MetadataDatabase, open_metadata, prepare_metadata
-from tests.kit.clock import ManualClock
 
 NAME = RepositoryName.parse("demo/app")
 OTHER = RepositoryName.parse("demo/other")

@@ -21,13 +21,13 @@ class ProbeHandlers:
         self._probes = probes
         self._render_metrics = render_metrics
 
-    async def version(self, request: Request) -> Response:  # noqa: ARG002
+    async def version(self, request: Request) -> Response:
         return Response(status=200, headers={"Content-Type": "application/json"}, body=b"{}")
 
-    async def live(self, request: Request) -> Response:  # noqa: ARG002
+    async def live(self, request: Request) -> Response:
         return Response(status=200, headers={"Content-Type": "text/plain"}, body=b"ok\n")
 
-    async def ready(self, request: Request) -> Response:  # noqa: ARG002
+    async def ready(self, request: Request) -> Response:
         """Try what a push needs, and name what fails."""
         results: dict[str, str] = {}
         for name, probe in self._probes.items():
@@ -43,7 +43,7 @@ class ProbeHandlers:
             body=msgspec.json.encode(results),
         )
 
-    async def metrics(self, request: Request) -> Response:  # noqa: ARG002
+    async def metrics(self, request: Request) -> Response:
         return Response(
             status=200,
             headers={"Content-Type": "text/plain; version=0.0.4; charset=utf-8"},

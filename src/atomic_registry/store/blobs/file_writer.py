@@ -115,7 +115,7 @@ class KeyFile:
             try:
                 held = os.fstat(descriptor).st_size
                 if held < offset:
-                    raise OSError(errno.EIO, f"only {held} of {offset} bytes are left")
+                    raise OSError(errno.EIO, f"only {held} of {offset} bytes are left")  # noqa: TRY301
                 os.lseek(descriptor, offset, os.SEEK_SET)
             except OSError:
                 self.close()
@@ -124,8 +124,11 @@ class KeyFile:
         # Not before the caller has made sure that the key is still its own.
         self._is_untrimmed = held > offset
 
-    def append(self, pieces: list[bytes]) -> None:
-        """Write and hash the bytes; on failure, file, hasher and `offset` agree."""
+    def append(self, pieces: list[bytes]) -> int:
+        """Write and hash the bytes and return the descriptor.
+
+        On failure, file, hasher and `offset` agree.
+        """
         with storage_errors("storing a blob"):
             descriptor = self._descriptor
             if descriptor is None:
@@ -145,13 +148,13 @@ class KeyFile:
                 length = self.offset - self._written_back
                 self._directory.start_write_back(descriptor, self._written_back, length)
                 self._written_back = self.offset
+            return descriptor
 
     def finish(self, pieces: list[bytes]) -> None:
         try:
-            self.append(pieces)
+            descriptor = self.append(pieces)
             with storage_errors("storing a blob"):
-                assert self._descriptor is not None
-                os.fsync(self._descriptor)
+                os.fsync(descriptor)
                 self._directory.sync_name(self._path)
         finally:
             self.close()
@@ -196,8 +199,8 @@ class FileWriter:
         self._pieces: list[bytes] = []
         self._buffered = 0
         # A failed job stays here, so that every later call fails with its error.
-        self._running: Future[None] | None = None
-        self._closing: Future[None] | None = None
+        self._running: Future[object] | None = None
+        self._closing: Future[object] | None = None
 
     @property
     def offset(self) -> int:
@@ -234,7 +237,7 @@ class FileWriter:
             with contextlib.suppress(StorageFull, StorageReadOnly, StorageFailed, UploadBusy):
                 await asyncio.shield(asyncio.wrap_future(self._closing))
 
-    def _submit(self, job: Callable[[list[bytes]], None]) -> "Future[None]":
+    def _submit(self, job: Callable[[list[bytes]], object]) -> "Future[object]":
         pieces, self._pieces, self._buffered = self._pieces, [], 0
         self._running = self._threads.submit(job, pieces)
         return self._running
@@ -246,7 +249,7 @@ class FileWriter:
             self._running.result()
             self._running = None
 
-    def _close_after(self, running: "Future[None] | None") -> None:
+    def _close_after(self, running: "Future[object] | None") -> None:
         if running is not None:
             wait([running])
         self._file.close()

@@ -54,7 +54,7 @@ def prepare_postgres(url: str) -> None:
         try:
             with engine.begin() as connection:
                 _migrate(connection)
-            return
+            return  # noqa: TRY300
         except exc.DBAPIError as error:
             # Two processes that create the same tables: the loser finds them there next time.
             is_race = isinstance(error.orig, _OURS) or _is_conflict(error)
@@ -99,7 +99,7 @@ class PostgresMetadata:
         return await self._read(query)
 
     async def write(self, change: Callable[[Transaction], T], *, durable: bool = True) -> T:
-        return await self._write(change, durable)
+        return await self._write(change, durable=durable)
 
     async def find_manifest(
         self, repository: RepositoryName, reference: Reference
@@ -120,7 +120,7 @@ class PostgresMetadata:
 
     async def ping(self) -> None:
         await self._read(lambda tx: tx.changes.last_revision())
-        await self._write(lambda tx: tx.changes.touch(), False)
+        await self._write(lambda tx: tx.changes.touch(), durable=False)
 
     async def close(self) -> None:
         self._is_closed = True
@@ -134,10 +134,10 @@ class PostgresMetadata:
 
         return await self._run(attempt)
 
-    async def _write(self, change: Callable[[SqlTransaction], T], durable: bool) -> T:
-        return await self._run(lambda: self._commit(change, durable))
+    async def _write(self, change: Callable[[SqlTransaction], T], *, durable: bool) -> T:
+        return await self._run(lambda: self._commit(change, durable=durable))
 
-    def _commit(self, change: Callable[[SqlTransaction], T], durable: bool) -> T:
+    def _commit(self, change: Callable[[SqlTransaction], T], *, durable: bool) -> T:
         with self._engine.connect() as connection:
             if not durable:
                 connection.execute(_NOT_DURABLE)
@@ -184,7 +184,7 @@ def _repeat(attempt: Callable[[], T]) -> T:
 
 def _pause(attempt: int) -> None:
     # Jitter, so that those who collided do not collide again.
-    time.sleep(random.uniform(0, _FIRST_PAUSE_SECONDS * 2**attempt))
+    time.sleep(random.uniform(0, _FIRST_PAUSE_SECONDS * 2**attempt))  # noqa: S311
 
 
 def _is_conflict(error: Exception) -> bool:

@@ -83,7 +83,7 @@ class SqliteMetadata:
         return await self._read(query)
 
     async def write(self, change: Callable[[Transaction], T], *, durable: bool = True) -> T:
-        return await self._writer.submit(change, durable)
+        return await self._writer.submit(change, durable=durable)
 
     async def find_manifest(
         self, repository: RepositoryName, reference: Reference
@@ -121,7 +121,7 @@ class SqliteMetadata:
 
     async def ping(self) -> None:
         await self._read(lambda tx: tx.changes.last_revision())
-        await self._writer.submit(lambda tx: tx.changes.touch(), False)
+        await self._writer.submit(lambda tx: tx.changes.touch(), durable=False)
 
     async def close(self) -> None:
         self._is_closed = True

@@ -58,7 +58,7 @@ class SqliteWriter:
         self._thread = threading.Thread(target=self._serve, name="metadata-writer", daemon=True)
         self._thread.start()
 
-    def submit(self, change: Callable[[SqlTransaction], T], durable: bool) -> asyncio.Future[T]:
+    def submit(self, change: Callable[[SqlTransaction], T], *, durable: bool) -> asyncio.Future[T]:
         """Queue the job; it runs even if its future is cancelled."""
         if self._is_closed:
             raise MetadataFailed(reason="the database is closed")
