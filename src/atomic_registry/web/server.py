@@ -133,6 +133,8 @@ class HttpServer:
 
     def _read_head(self, exchange: "_Exchange", message: RawRequestMessage) -> Request:
         headers = message.headers
+        if message.version < HttpVersion10:
+            raise Invalid("the request line names no HTTP version from 1.0 on")
         expects = False
         if "Expect" in headers:
             if headers["Expect"].lower() != "100-continue":

@@ -11,6 +11,7 @@ from atomic_registry.web.messages import Request, Response
 
 # The most specific class decides; every leaf of the tree has a row here or above it.
 TABLE: dict[type[DomainError], tuple[int, str]] = {
+    errors.Invalid: (400, "UNSUPPORTED"),
     errors.NameInvalid: (400, "NAME_INVALID"),
     errors.TagInvalid: (400, "TAG_INVALID"),
     errors.DigestInvalid: (400, "DIGEST_INVALID"),

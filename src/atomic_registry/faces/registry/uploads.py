@@ -13,7 +13,7 @@ from atomic_registry.oci.reference import RepositoryName
 from atomic_registry.web.messages import Request, Response
 
 # "a-b" is the specification's form; the others are HTTP's, which some clients send.
-_CONTENT_RANGE = re.compile(r"(?:bytes[ =])?(\d{1,19})-(\d{1,19})(?:/(?:\d{1,19}|\*))?\Z")
+_CONTENT_RANGE = re.compile(r"(?:bytes[ =])?([0-9]{1,19})-([0-9]{1,19})(?:/(?:[0-9]{1,19}|\*))?\Z")
 
 
 class UploadHandlers:

@@ -1,0 +1,72 @@
+"""The registry's face in process: real stores, no sockets."""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from atomic_registry.app import RegistryWorker
+from atomic_registry.clock import SystemClock
+from atomic_registry.config.settings import Settings
+from atomic_registry.faces.registry import routes
+from atomic_registry.identity.policy import OpenPolicy, Policy
+from atomic_registry.store.blobs.memory import MemoryBlobStore
+from atomic_registry.store.metadata import open_metadata, prepare_metadata
+from atomic_registry.web.messages import Query, Request, Response
+from atomic_registry.web.metrics import HttpMetrics
+
+
+class BytesBody:
+    """A request body that is there already."""
+
+    def __init__(self, content: bytes) -> None:
+        self.length: int | None = len(content)
+        self._content = content
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        if self._content:
+            yield self._content
+
+
+@dataclass
+class FaceClient:
+    """Calls the guard as the server would."""
+
+    worker: RegistryWorker
+
+    async def call(self, method: str, path: str, *, body: bytes = b"", **headers: str) -> Response:
+        target, _, query = path.partition("?")
+        pairs = [tuple(pair.split("=", 1)) for pair in query.split("&") if pair]
+        request = Request(
+            method=method,
+            path=target,
+            query=Query([(key, value) for key, value in pairs]),
+            headers={name.replace("_", "-"): value for name, value in headers.items()},
+            body=BytesBody(body),
+            id="request-1",
+        )
+        return await self.worker.guard.serve(request)
+
+
+async def make_client(root: Path, policy: Policy) -> FaceClient:
+    url = f"sqlite:///{root}/metadata.db"
+    prepare_metadata(url)
+    clock = SystemClock()
+    metrics = HttpMetrics(((row[0], row[1]) for row in routes.ROWS), workers=1)
+    worker = RegistryWorker(
+        Settings(root=root),
+        open_metadata(url, clock),
+        MemoryBlobStore(),
+        policy=policy,
+        metrics=metrics,
+        node="node-1",
+    )
+    return FaceClient(worker)
+
+
+@pytest.fixture
+async def client(tmp_path: Path) -> AsyncIterator[FaceClient]:
+    face = await make_client(tmp_path, OpenPolicy())
+    yield face
+    await face.worker.close()
