@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Literal, TypeVar
 
 LogLevel = Literal["debug", "info", "warning", "error"]
-LogFormat = Literal["auto", "json", "console"]
 MAX_PORT = 65535
 
 _T = TypeVar("_T")
@@ -131,9 +130,6 @@ class LogSettings:
 
     level: LogLevel = option("info", "The least severe messages to log.")
     access: bool = option(True, "Log one line per request.")
-    format: LogFormat = option(
-        "auto", "`console` for people, `json` for machines, `auto` picks by the terminal."
-    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,6 +1,7 @@
 """GET, HEAD and DELETE of blobs."""
 
 from atomic_registry.content.blobs import BlobService
+from atomic_registry.web.conditional import client_holds
 from atomic_registry.web.messages import Request, Response
 from atomic_registry.web.ranges import blob_response
 
@@ -18,7 +19,7 @@ class BlobHandlers:
     async def get(self, request: Request) -> Response:
         blob = await self._blobs.get(request.parameters["repository"], request.parameters["digest"])
         headers = _headers(str(blob.digest))
-        if request.headers.get("If-None-Match") == headers["ETag"]:
+        if client_holds(request.headers.get("If-None-Match"), headers["ETag"]):
             return Response(status=304, headers=headers)
         return blob_response(
             await self._blobs.open(blob),

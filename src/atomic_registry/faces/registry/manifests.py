@@ -3,6 +3,7 @@
 from atomic_registry.content.manifests import ManifestService
 from atomic_registry.errors import BodyInterrupted, TooLarge
 from atomic_registry.oci.reference import Tag
+from atomic_registry.web.conditional import client_holds
 from atomic_registry.web.messages import Body, Request, Response
 
 
@@ -23,7 +24,7 @@ class ManifestHandlers:
             "Docker-Content-Digest": digest,
             "ETag": f'"{digest}"',
         }
-        if request.headers.get("If-None-Match") == headers["ETag"]:
+        if client_holds(request.headers.get("If-None-Match"), headers["ETag"]):
             return Response(status=304, headers=headers)
         return Response(status=200, headers=headers, body=manifest.body)
 
