@@ -440,6 +440,12 @@ def _read_query(text: str) -> Query:
     except ValueError as error:
         reason = f"use UTF-8 and at most {_MAX_QUERY_FIELDS} fields"
         raise ParameterInvalid(parameter="query", value=text, reason=reason) from error
+    for name, value in pairs:
+        if not value.isprintable():
+            # Databases refuse some of these characters, each in its own way.
+            raise ParameterInvalid(
+                parameter="query", value=name, reason="its value has characters without a shape"
+            )
     return Query(pairs)
 
 
