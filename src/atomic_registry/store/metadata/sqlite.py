@@ -38,6 +38,8 @@ _READ_THREADS = 4
 _MAX_WAITING_READS = 10_000
 # A hot read holds up the event loop, so it gives up early.
 _HOT_TIMEOUT_SECONDS = 0.25
+# SQLite's default of 2 MiB makes pulls from many repositories read pages from the kernel.
+_HOT_CACHE_KIB = 48 * 1024
 
 
 def prepare_sqlite(path: str) -> None:
@@ -173,6 +175,7 @@ class SqliteMetadata:
 
     def _open_hot(self) -> sqlite3.Connection:
         self._hot = connect(self._path, timeout_seconds=_HOT_TIMEOUT_SECONDS)
+        self._hot.execute(f"PRAGMA cache_size=-{_HOT_CACHE_KIB}")
         return self._hot
 
     def _hot_failure(self, error: Exception) -> BaseException:
