@@ -142,7 +142,7 @@ class RegistryWorker:
             manifests=ManifestHandlers(
                 ManifestService(metadata, _CLOCK), max_bytes=settings.limits.manifest_bytes
             ),
-            blobs=BlobHandlers(blob_service),
+            blobs=BlobHandlers(blob_service, _CLOCK),
             uploads=UploadHandlers(self._uploads, blob_service),
             listings=ListingHandlers(ListingService(metadata, policy), page_size=page_size),
             probes=ProbeHandlers(

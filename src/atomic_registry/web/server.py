@@ -149,7 +149,7 @@ class HttpServer:
             query=query,
             headers=headers,
             body=body,
-            id=self.guard.clock.new_id(),
+            id=self.guard.new_request_id(),
             remote=exchange.protocol.remote,
         )
 
@@ -306,7 +306,7 @@ class _Connection(RequestHandler):
             response = guard.refuse(_UNREADABLE, status=HTTPStatus.BAD_REQUEST)
         else:
             _logger.error("request failed in the server", exc_info=exc)
-            response = guard.face.render_internal(guard.clock.new_id())
+            response = guard.face.render_internal(guard.new_request_id())
         if transport is not None and not request.started and isinstance(response.body, bytes):
             transport.write(_render_head(request, response, head_only=False) + response.body)
         elif transport is not None:

@@ -1,5 +1,6 @@
 """GET, HEAD and DELETE of blobs."""
 
+from atomic_registry.clock import Clock
 from atomic_registry.content.blobs import BlobService
 from atomic_registry.web.conditional import client_holds
 from atomic_registry.web.messages import Request, Response
@@ -9,8 +10,9 @@ from atomic_registry.web.ranges import blob_response
 class BlobHandlers:
     """Blobs by digest."""
 
-    def __init__(self, blobs: BlobService) -> None:
+    def __init__(self, blobs: BlobService, clock: Clock) -> None:
         self._blobs = blobs
+        self._clock = clock
 
     async def head(self, request: Request) -> Response:
         blob = await self._blobs.get(request.parameters["repository"], request.parameters["digest"])
@@ -26,7 +28,7 @@ class BlobHandlers:
             blob.size,
             request_headers=request.headers,
             headers=headers,
-            boundary=request.id,
+            boundary=self._clock.new_id(),
         )
 
     async def delete(self, request: Request) -> Response:
