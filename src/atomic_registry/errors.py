@@ -9,6 +9,7 @@
     │   ├── SizeMismatch         a length that is not the one announced
     │   ├── ManifestInvalid      a manifest that breaks its specification
     │   ├── ParameterInvalid     a query parameter or a header
+    │   ├── ObjectInvalid        a stored object, with the fields at fault
     │   └── BodyInterrupted      a body that ended early
     ├── MissingReference         a manifest names content that the repository lacks
     ├── NotFound
@@ -16,14 +17,21 @@
     │   ├── ManifestUnknown
     │   ├── BlobUnknown
     │   ├── UploadUnknown
+    │   ├── ProjectUnknown
+    │   ├── ObjectUnknown        a stored object: a user, a role, a token
     │   └── RouteUnknown
     ├── Conflict
+    │   ├── AlreadyExists
+    │   ├── StaleRevision        the object has changed since it was read
     │   ├── RangeMismatch        a chunk that does not continue its upload
     │   ├── UploadBusy           another request is writing to the same upload
     │   └── BlobInUse            a manifest of the repository still names the blob
     ├── RangeUnsatisfiable       a byte range outside the content
     ├── Unauthenticated
+    │   └── CredentialsRejected  a wrong password, or a token that is unknown, expired or revoked
     ├── Denied
+    ├── LoginRefused             the person is known, but may not have an account here
+    ├── GrantRefused             an OAuth request that its specification forbids
     ├── TooLarge
     ├── TooMany
     ├── TooSlow                  the client sent nothing for too long
@@ -33,7 +41,8 @@
         ├── StorageFull
         ├── StorageReadOnly
         ├── StorageFailed
-        └── MetadataFailed
+        ├── MetadataFailed
+        └── ProviderFailed       an identity provider
 
 Each class takes the facts as keywords and builds its own message.
 Statuses and wire codes belong to the faces.
@@ -123,6 +132,17 @@ class ParameterInvalid(Invalid):
         )
 
 
+class ObjectInvalid(Invalid):
+    """An object that breaks the rules of its kind; `causes` are (field, reason) pairs."""
+
+    def __init__(self, *, kind: str, name: str, causes: Sequence[tuple[str, str]]) -> None:
+        listed = "; ".join(f"{field}: {reason}" for field, reason in causes)
+        super().__init__(f"{kind} {_shorten(name)} is invalid: {listed}", kind=kind, name=name)
+        self.kind = kind
+        self.name = name
+        self.causes = tuple(causes)
+
+
 class BodyInterrupted(Invalid):
     """The client went away, or the body ended before its announced length."""
 
@@ -191,6 +211,26 @@ class UploadUnknown(NotFound):
         )
 
 
+class ProjectUnknown(NotFound):
+    """No such project."""
+
+    def __init__(self, *, project: str) -> None:
+        super().__init__(
+            f"project {_shorten(project)} does not exist; make it first: "
+            f"atomic-registry new-project {project[:64]}",
+            project=project[:255],
+        )
+
+
+class ObjectUnknown(NotFound):
+    """No such stored object."""
+
+    def __init__(self, *, kind: str, name: str) -> None:
+        super().__init__(f"{kind} {_shorten(name)} does not exist", kind=kind, name=name[:255])
+        self.kind = kind
+        self.name = name
+
+
 class RouteUnknown(NotFound):
     """No endpoint has this path."""
 
@@ -203,6 +243,29 @@ class RouteUnknown(NotFound):
 
 class Conflict(DomainError):
     """The request contradicts the present state."""
+
+
+class AlreadyExists(Conflict):
+    """An object of this name exists."""
+
+    def __init__(self, *, kind: str, name: str) -> None:
+        super().__init__(f"{kind} {_shorten(name)} already exists", kind=kind, name=name[:255])
+        self.kind = kind
+        self.name = name
+
+
+class StaleRevision(Conflict):
+    """The object has changed since it was read."""
+
+    def __init__(self, *, kind: str, name: str) -> None:
+        super().__init__(
+            f"{kind} {_shorten(name)} has been modified since it was read; "
+            "read it again and apply the change to what it is now",
+            kind=kind,
+            name=name[:255],
+        )
+        self.kind = kind
+        self.name = name
 
 
 class RangeMismatch(Conflict):
@@ -256,11 +319,37 @@ class Unauthenticated(DomainError):
         super().__init__("authentication required: log in first")
 
 
+class CredentialsRejected(Unauthenticated):
+    """The user name and password, or the token, are not good.
+
+    It never tells which part was wrong, nor whether an account exists.
+    """
+
+    def __init__(self, *, what: str = "user name or password") -> None:
+        DomainError.__init__(self, f"{what} not accepted: check it, or log in again")
+
+
 class Denied(DomainError):
     """The caller may not do this."""
 
     def __init__(self, *, actor: str, verb: str, resource: str) -> None:
         super().__init__(f"{actor} may not {verb} {resource}", verb=verb, resource=resource)
+
+
+class LoginRefused(DomainError):
+    """A provider recognised the person, but no account here may be theirs."""
+
+    def __init__(self, *, code: str, reason: str) -> None:
+        super().__init__(f"login refused: {reason}", code=code)
+        self.code = code
+
+
+class GrantRefused(DomainError):
+    """An OAuth request cannot be granted; `code` is the error of RFC 6749 or RFC 8628."""
+
+    def __init__(self, *, code: str, reason: str) -> None:
+        super().__init__(reason, code=code)
+        self.code = code
 
 
 class TooLarge(DomainError):
@@ -345,6 +434,17 @@ class MetadataFailed(Unavailable):
 
     def __init__(self, *, reason: str) -> None:
         super().__init__(f"the registry's database cannot be used now ({reason}); try again")
+
+
+class ProviderFailed(Unavailable):
+    """An identity provider cannot be asked now, or answers nonsense."""
+
+    def __init__(self, *, provider: str, reason: str) -> None:
+        super().__init__(
+            f"identity provider {provider} failed ({reason}); try again, "
+            "and tell the administrator if it goes on",
+            provider=provider,
+        )
 
 
 def _shorten(text: str) -> str:

@@ -12,6 +12,7 @@ from atomic_registry.faces.registry.errors import TABLE, render_error
 
 _SAMPLES: dict[str, object] = {
     "digests": ["sha256:a"],
+    "causes": [("spec.name", "missing")],
     "allowed": ["GET"],
     "start": 5,
     "offset": 3,

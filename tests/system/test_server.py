@@ -1,6 +1,7 @@
 """The HTTP server on a real socket, also against clients that break the rules."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -109,6 +110,15 @@ async def test_a_client_that_leaves_during_a_download_harms_nobody(port: int) ->
     await client.head()
     client.writer.transport.abort()
     await assert_alive(port)
+
+
+async def test_a_head_that_arrived_while_the_loop_was_busy_is_read(port: int) -> None:
+    client = await connect(port)
+    client.send(b"GET /small HTTP/1.1\r\nHost: a\r\n\r\n")
+    await asyncio.sleep(0)
+    time.sleep(LIMITS.header_seconds + 0.2)
+    assert (await client.answer())[0] == 200
+    client.writer.close()
 
 
 async def test_100_continue_is_sent_when_the_body_is_read(port: int) -> None:

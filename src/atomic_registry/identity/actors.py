@@ -1,13 +1,51 @@
 """Who is calling; passed explicitly to everything that decides or records."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+
+AUTHENTICATED = "system:authenticated"
+AUTHENTICATED_OAUTH = "system:authenticated:oauth"
+UNAUTHENTICATED = "system:unauthenticated"
+SERVICE_ACCOUNTS = "system:serviceaccounts"
+CLUSTER_ADMINS = "system:cluster-admins"
+_SERVICE_ACCOUNT_PREFIX = "system:serviceaccount:"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Actor:
-    """An authenticated caller, or the anonymous one."""
+    """An authenticated caller, or the anonymous one.
+
+    `groups` are those that come with the credential; stored memberships are added when a
+    decision is made. `uid` is the stored account's, empty for accounts that are not stored.
+    `scopes` narrow an OAuth token, None means that nothing does.
+    `repositories` narrow a registry token: repository name -> actions; None means that nothing
+    does. `token_id` names the stored token that was used, empty if there was none.
+    """
 
     name: str
+    uid: str = ""
+    groups: frozenset[str] = frozenset()
+    scopes: tuple[str, ...] | None = None
+    repositories: Mapping[str, frozenset[str]] | None = None
+    token_id: str = ""
+
+    @property
+    def is_anonymous(self) -> bool:
+        """Nobody is logged in."""
+        return self.name == ANONYMOUS.name
 
 
-ANONYMOUS = Actor(name="system:anonymous")
+ANONYMOUS = Actor(name="system:anonymous", groups=frozenset({UNAUTHENTICATED}))
+
+
+def service_account_name(project: str, name: str) -> str:
+    """Return the user name of a robot."""
+    return f"{_SERVICE_ACCOUNT_PREFIX}{project}:{name}"
+
+
+def split_service_account(user: str) -> tuple[str, str] | None:
+    """Return project and name if the user name is a robot's."""
+    if not user.startswith(_SERVICE_ACCOUNT_PREFIX):
+        return None
+    project, colon, name = user.removeprefix(_SERVICE_ACCOUNT_PREFIX).partition(":")
+    return (project, name) if colon and project and name else None

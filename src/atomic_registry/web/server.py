@@ -5,7 +5,6 @@ Application; every wait for a client has a limit.
 """
 
 import asyncio
-import re
 from asyncio import timeout
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
@@ -13,7 +12,6 @@ from email.utils import formatdate
 from functools import lru_cache
 from http import HTTPStatus
 from typing import Any, cast
-from urllib.parse import parse_qsl, unquote_to_bytes
 
 import structlog
 from aiohttp import http_parser, web
@@ -27,23 +25,17 @@ from atomic_registry.errors import (
     BodyInterrupted,
     DomainError,
     Invalid,
-    ParameterInvalid,
-    RouteUnknown,
     TooSlow,
     Unsupported,
 )
 from atomic_registry.web.guard import Guard
-from atomic_registry.web.messages import Query, Request, Response, SourceBody
+from atomic_registry.web.messages import Request, Response, SourceBody
+from atomic_registry.web.target import read_target
 
 _logger = structlog.get_logger(__name__)
 
 _SENDFILE_BYTES = 4 * 1024 * 1024
 _WRITE_BYTES = 1024 * 1024
-_MAX_QUERY_FIELDS = 200
-_PLAIN_PATH = re.compile(r"/[A-Za-z0-9._~:@!$&'()*+,;=/-]*\Z")
-_VISIBLE = re.compile(r"[!-~]*\Z")
-_ABSOLUTE = re.compile(r"https?://[^/?#]*", re.IGNORECASE)
-_NO_QUERY = Query(())
 _UNREADABLE = Invalid("the request is not valid HTTP/1.1; the connection is closed")
 
 
@@ -193,7 +185,7 @@ class HttpServer:
 
     async def _send_file(
         self,
-        _protocol: "_Connection",
+        protocol: "_Connection",
         transport: asyncio.Transport,
         body: SourceBody,
         offset: int,
@@ -208,8 +200,14 @@ class HttpServer:
             count = min(_SENDFILE_BYTES, end - offset)
             if transport.is_closing():
                 raise ConnectionResetError
-            async with timeout(self.limits.send_seconds):
-                sent = await loop.sendfile(transport, file, offset, count, fallback=False)
+            try:
+                async with timeout(self.limits.send_seconds):
+                    sent = await loop.sendfile(transport, file, offset, count, fallback=False)
+            except asyncio.SendfileNotAvailableError:
+                # asyncio's name for any failure of the first system call: a file system that
+                # cannot do it, or a lost peer, which the slower way then finds out.
+                await self._send_pieces(protocol, transport, body, offset, end - offset)
+                return
             if sent != count:
                 _logger.error("stored content is shorter than recorded", missing=end - offset)
                 raise ConnectionAbortedError
@@ -287,6 +285,10 @@ class _Connection(RequestHandler):
         self._head_timer = self._loop.call_later(seconds, self._head_late)
 
     def _head_late(self) -> None:
+        # After a stall of the loop the head may lie in the socket, unread: read first, then judge.
+        self._head_timer = self._loop.call_later(0, self._give_up_on_head)
+
+    def _give_up_on_head(self) -> None:
         self._head_timer = None
         if self._waiter is not None and not self._waiter.done():
             self.force_close()
@@ -392,61 +394,6 @@ class _Body:
         transport = self._exchange.protocol.transport
         if transport is not None and not self._exchange.payload.is_eof():
             transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-
-
-def read_target(target: str) -> tuple[str, Query]:
-    """Return the decoded path and the query of a request target.
-
-    Raises:
-        RouteUnknown: the path cannot be one of ours.
-        ParameterInvalid: the query cannot be decoded or has too many fields.
-    """
-    if not target.startswith("/"):
-        absolute = _ABSOLUTE.match(target)
-        if absolute is None:
-            raise RouteUnknown(path=target)
-        target = target[absolute.end() :]
-    path, mark, text = target.partition("?")
-    query = _read_query(text) if mark else _NO_QUERY
-    if "/." not in path and _PLAIN_PATH.match(path):
-        return path, query
-    return _decode_path(path), query
-
-
-def _decode_path(path: str) -> str:
-    if not _VISIBLE.match(path) or "#" in path or "\\" in path or not path.startswith("/"):
-        raise RouteUnknown(path=path)
-    segments = []
-    for raw in path.split("/"):
-        try:
-            segment = unquote_to_bytes(raw).decode()
-        except UnicodeDecodeError as error:
-            raise RouteUnknown(path=path) from error
-        if segment in {".", ".."} or "/" in segment or "\\" in segment:
-            raise RouteUnknown(path=path)
-        if not segment.isprintable():
-            raise RouteUnknown(path=path)
-        segments.append(segment)
-    return "/".join(segments)
-
-
-def _read_query(text: str) -> Query:
-    if not text:
-        return _NO_QUERY
-    try:
-        pairs = parse_qsl(
-            text, keep_blank_values=True, errors="strict", max_num_fields=_MAX_QUERY_FIELDS
-        )
-    except ValueError as error:
-        reason = f"use UTF-8 and at most {_MAX_QUERY_FIELDS} fields"
-        raise ParameterInvalid(parameter="query", value=text, reason=reason) from error
-    for name, value in pairs:
-        if not value.isprintable():
-            # Databases refuse some of these characters, each in its own way.
-            raise ParameterInvalid(
-                parameter="query", value=name, reason="its value has characters without a shape"
-            )
-    return Query(pairs)
 
 
 def _render_head(exchange: _Exchange, response: Response, *, head_only: bool) -> bytes:

@@ -3,7 +3,7 @@
 import pytest
 
 from atomic_registry.errors import ParameterInvalid, RouteUnknown
-from atomic_registry.web.server import read_target
+from atomic_registry.web.target import read_target
 
 
 def test_a_target_is_decoded_once() -> None:

@@ -1,0 +1,1 @@
+"""The vocabulary of Kubernetes-style objects: pure values, no input or output."""
