@@ -42,7 +42,8 @@
         ├── StorageReadOnly
         ├── StorageFailed
         ├── MetadataFailed
-        └── ProviderFailed       an identity provider
+        ├── ProviderFailed       an identity provider
+        └── RemoteFailed         a server that this one asks
 
 Each class takes the facts as keywords and builds its own message.
 Statuses and wire codes belong to the faces.
@@ -445,6 +446,14 @@ class ProviderFailed(Unavailable):
             "and tell the administrator if it goes on",
             provider=provider,
         )
+
+
+class RemoteFailed(Unavailable):
+    """A remote server gives no usable answer."""
+
+    def __init__(self, *, host: str, reason: str) -> None:
+        super().__init__(f"no answer from {host} ({reason}); try again", host=host)
+        self.reason = reason
 
 
 def _shorten(text: str) -> str:

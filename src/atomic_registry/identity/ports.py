@@ -253,6 +253,33 @@ class IdentityStore(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class HttpAnswer:
+    """What a remote server answered; names of headers are in lower case."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
+class HttpClient(Protocol):
+    """Asks one identity provider; its trusted CA and client certificate are set beforehand.
+
+    Redirects are not followed, bodies and times are bounded.
+    """
+
+    async def send(
+        self, method: str, url: str, *, headers: Mapping[str, str] = ..., body: bytes = b""
+    ) -> HttpAnswer:
+        """Return the answer, whatever its status.
+
+        Raises:
+            RemoteFailed: there was none: no connection, bad certificate, too slow, too large, or
+                an address that the server may not reach.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Person:
     """Whom a provider recognised.
 

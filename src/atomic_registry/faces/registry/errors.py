@@ -50,6 +50,7 @@ TABLE: dict[type[DomainError], tuple[int, str]] = {
     errors.StorageFailed: (503, "UNAVAILABLE"),
     errors.MetadataFailed: (503, "UNAVAILABLE"),
     errors.ProviderFailed: (503, "UNAVAILABLE"),
+    errors.RemoteFailed: (503, "UNAVAILABLE"),
 }
 
 

@@ -1,0 +1,1 @@
+"""One file for each way to find out who somebody is."""
