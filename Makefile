@@ -60,6 +60,8 @@ format: $(VENV)/.installed-dev ## format the code and fix what the linter can
 docs: $(VENV)/.installed-dev ## regenerate the generated pages
 	@$(BIN)/atomic-registry config page >docs/configuration.md
 	@echo "* wrote docs/configuration.md"
+	@$(BIN)/atomic-registry config page registry-api >docs/registry-api.md
+	@echo "* wrote docs/registry-api.md"
 
 lock: $(VENV)/.installed-dev ## remake the hashed requirements from pyproject.toml
 	@echo "* locking"

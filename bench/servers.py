@@ -62,10 +62,10 @@ Launch = tuple[list[str], Mapping[str, str]]
 
 
 def ours(work: Path, port: int, certificate: Certificate | None) -> Launch:
-    """This registry with its defaults, access log off."""
+    """This registry open to all, as its peers are, access log off."""
     command = [sys.executable, "-m", "atomic_registry", "serve"]
     command += ["--root", str(work / "ours"), "--registry-listen", f"127.0.0.1:{port}"]
-    settings = {"ATOMIC_REGISTRY_LOG_ACCESS": "false"}
+    settings = {"ATOMIC_REGISTRY_LOG_ACCESS": "false", "ATOMIC_REGISTRY_ACCESS_POLICY": "open"}
     if certificate:
         settings["ATOMIC_REGISTRY_HTTP_TLS_CERTIFICATE"] = str(certificate.certificate)
         settings["ATOMIC_REGISTRY_HTTP_TLS_KEY"] = str(certificate.key)

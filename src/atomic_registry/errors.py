@@ -28,7 +28,8 @@
     │   └── BlobInUse            a manifest of the repository still names the blob
     ├── RangeUnsatisfiable       a byte range outside the content
     ├── Unauthenticated
-    │   └── CredentialsRejected  a wrong password, or a token that is unknown, expired or revoked
+    │   ├── CredentialsRejected  a wrong password, or a token that is unknown, expired or revoked
+    │   └── ScopeMissing         a registry token that was made for something else
     ├── Denied
     ├── LoginRefused             the person is known, but may not have an account here
     ├── GrantRefused             an OAuth request that its specification forbids
@@ -330,11 +331,21 @@ class CredentialsRejected(Unauthenticated):
         DomainError.__init__(self, f"{what} not accepted: check it, or log in again")
 
 
+class ScopeMissing(Unauthenticated):
+    """The caller may do this, but not with the registry token that was sent."""
+
+    def __init__(self) -> None:
+        DomainError.__init__(
+            self, "the token was not made for this: ask for one with the scope of the challenge"
+        )
+
+
 class Denied(DomainError):
     """The caller may not do this."""
 
-    def __init__(self, *, actor: str, verb: str, resource: str) -> None:
-        super().__init__(f"{actor} may not {verb} {resource}", verb=verb, resource=resource)
+    def __init__(self, *, actor: str, verb: str, resource: str, reason: str = "") -> None:
+        why = f": {reason}" if reason else ""
+        super().__init__(f"{actor} may not {verb} {resource}{why}", verb=verb, resource=resource)
 
 
 class LoginRefused(DomainError):

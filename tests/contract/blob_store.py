@@ -187,5 +187,10 @@ class BlobStoreContract:
         with pytest.raises(ValueError):
             await store.delete(key)
 
-    async def test_a_probe_of_a_healthy_store_passes(self, store: BlobStore) -> None:
-        await store.probe()
+    async def test_a_probe_of_a_healthy_store_passes_and_touches_no_blob(
+        self, store: BlobStore
+    ) -> None:
+        await store_blob(store, KEY, b"abc")
+        for _ in range(2):
+            await store.probe()
+        assert b"abc" == await read_all(store, KEY, 0, 3)

@@ -54,7 +54,11 @@ def session(upload_id: str = "u1", expires_at: datetime = LATER) -> UploadSessio
 
 def change(number: int = 0) -> Change:
     return Change(
-        kind="Tag", repository=NAME, verb="push", actor="alice", object={"number": str(number)}
+        kind="repository",
+        repository=NAME,
+        verb="push",
+        actor="alice",
+        object={"number": str(number)},
     )
 
 

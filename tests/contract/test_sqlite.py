@@ -6,7 +6,6 @@ import signal
 import sqlite3
 import subprocess
 import sys
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -14,10 +13,11 @@ from tests.contract.metadata_store import (
     NAME,
     TAG,
     MetadataStoreContract,
-    OpenAnother,
     create,
     manifest,
 )
+from tests.contract.processes import prepare_in_processes
+from tests.contract.push_and_delete import PushAndDeleteContract
 
 from atomic_registry.clock import SystemClock
 from atomic_registry.errors import MetadataFailed
@@ -57,19 +57,7 @@ def url(tmp_path: Path) -> str:
     return url
 
 
-@pytest.fixture
-async def store(url: str) -> AsyncIterator[MetadataDatabase]:
-    store = open_metadata(url, SystemClock())
-    yield store
-    await store.close()
-
-
-@pytest.fixture
-def open_another(url: str) -> OpenAnother:
-    return lambda: open_metadata(url, SystemClock())
-
-
-class TestSqlite(MetadataStoreContract):
+class TestSqlite(MetadataStoreContract, PushAndDeleteContract):
     """The contract."""
 
 
@@ -110,12 +98,12 @@ async def test_a_newer_schema_is_refused_with_the_release_it_needs(
         prepare_metadata(url)
 
 
-def test_preparing_at_once_in_several_processes_makes_one_schema(tmp_path: Path) -> None:
-    program = "import sys; from atomic_registry.store.metadata import prepare_metadata as p; "
-    command = [sys.executable, "-c", program + "p(sys.argv[1])", f"sqlite:///{tmp_path}/new.db"]
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
-    started = [subprocess.Popen(command, env=environment) for _ in range(4)]
-    assert [process.wait(30) for process in started] == [0, 0, 0, 0]
+async def test_preparing_at_once_in_several_processes_makes_one_schema(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/new/metadata.db"
+    assert prepare_in_processes(url) == [(0, "")] * 4
+    store = open_metadata(url, SystemClock())
+    await create(store)
+    await store.close()
 
 
 async def test_a_hot_read_holds_no_snapshot(store: MetadataDatabase, tmp_path: Path) -> None:

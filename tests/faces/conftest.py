@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from atomic_registry.app import RegistryWorker
+from atomic_registry.app.access import AccessControl
 from atomic_registry.clock import SystemClock
 from atomic_registry.config.settings import Settings
 from atomic_registry.faces.registry import routes
-from atomic_registry.identity.policy import OpenPolicy, Policy
 from atomic_registry.store.blobs.memory import MemoryBlobStore
 from atomic_registry.store.metadata import open_metadata, prepare_metadata
 from atomic_registry.web.messages import Query, Request, Response
@@ -49,7 +49,7 @@ class FaceClient:
         return await self.worker.guard.serve(request)
 
 
-async def make_client(root: Path, policy: Policy) -> FaceClient:
+async def make_client(root: Path, access: AccessControl | None) -> FaceClient:
     url = f"sqlite:///{root}/metadata.db"
     prepare_metadata(url)
     clock = SystemClock()
@@ -58,7 +58,7 @@ async def make_client(root: Path, policy: Policy) -> FaceClient:
         Settings(root=root),
         open_metadata(url, clock),
         MemoryBlobStore(),
-        policy=policy,
+        access=access,
         metrics=metrics,
         node="node-1",
     )
@@ -67,6 +67,6 @@ async def make_client(root: Path, policy: Policy) -> FaceClient:
 
 @pytest.fixture
 async def client(tmp_path: Path) -> AsyncIterator[FaceClient]:
-    face = await make_client(tmp_path, OpenPolicy())
+    face = await make_client(tmp_path, None)
     yield face
     await face.worker.close()

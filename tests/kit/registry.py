@@ -15,6 +15,9 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
+from tests.kit.certificates import trusting_context
+
+OPEN = {"ATOMIC_REGISTRY_ACCESS_POLICY": "open"}
 START_SECONDS = 20.0
 STOP_SECONDS = 45.0
 POLL_SECONDS = 0.02
@@ -93,13 +96,16 @@ class Registry:
         log: Path,
         workers: int | None = None,
         environment: Mapping[str, str] | None = None,
+        address: str = "127.0.0.1",
     ) -> None:
         self.root = root
         self.log = log
-        self.host = f"127.0.0.1:{free_port()}"
-        self.url = f"http://{self.host}"
+        self.host = f"{address}:{free_port()}"
+        self.is_tls = "ATOMIC_REGISTRY_HTTP_TLS_CERTIFICATE" in (environment or {})
+        self.url = f"{'https' if self.is_tls else 'http'}://{self.host}"
         self._workers = workers
-        self._environment = clean_environment(environment)
+        # Who may do what has tests of its own; a variable of the caller goes before this one.
+        self._environment = clean_environment({**OPEN, **(environment or {})})
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -137,12 +143,19 @@ class Registry:
             raise AssertionError(f"the registry ended with {self.process.returncode}")
         return self.answers()
 
+    def connection(self, seconds: float = 2.0) -> http.client.HTTPConnection:
+        """A connection of its own, not yet open; whose certificate is served is not judged."""
+        if not self.is_tls:
+            return http.client.HTTPConnection(self.host, timeout=seconds)
+        context = trusting_context()
+        return http.client.HTTPSConnection(self.host, timeout=seconds, context=context)
+
     def answers(self, seconds: float = 2.0) -> bool:
-        """Whether GET /v2/ says 200 now."""
-        connection = http.client.HTTPConnection(self.host, timeout=seconds)
+        """Whether GET /v2/ says 200 now, or asks who calls."""
+        connection = self.connection(seconds)
         try:
             connection.request("GET", "/v2/")
-            return connection.getresponse().status == 200
+            return connection.getresponse().status in (200, 401)
         except (OSError, http.client.HTTPException):
             return False
         finally:
@@ -156,6 +169,18 @@ class Registry:
         """Resident bytes of each process of the registry."""
         pids = [self.process.pid, *descendants(self.process.pid)]
         return {pid: status_field(pid, "VmRSS") for pid in pids}
+
+    @contextlib.contextmanager
+    def only_worker(self, pid: int) -> Iterator[None]:
+        """Every other worker stands still, so that this one takes each new connection."""
+        others = [other for other in self.worker_pids() if other != pid]
+        try:
+            for other in others:
+                os.kill(other, signal.SIGSTOP)
+            yield
+        finally:
+            for other in others:
+                os.kill(other, signal.SIGCONT)
 
     def kill9(self) -> None:
         """SIGKILL to the whole process group, waited for."""
@@ -189,6 +214,7 @@ def running_registry(
     root: Path | None = None,
     workers: int | None = None,
     environment: Mapping[str, str] | None = None,
+    address: str = "127.0.0.1",
 ) -> Iterator[Registry]:
     """A started registry; on a failure inside, the end of its log goes with the exception."""
     directory.mkdir(parents=True, exist_ok=True)
@@ -197,6 +223,7 @@ def running_registry(
         log=directory / "registry.log",
         workers=workers,
         environment=environment,
+        address=address,
     )
     try:
         registry.start()

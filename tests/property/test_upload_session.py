@@ -9,9 +9,12 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from atomic_registry.clock import SystemClock
+from atomic_registry.content.admission import Admission
 from atomic_registry.content.leases import Chunk, UploadLimits
 from atomic_registry.content.uploads import UploadService
 from atomic_registry.errors import BodyInterrupted, DigestMismatch, RangeMismatch, SizeMismatch
+from atomic_registry.identity.actors import ANONYMOUS
+from atomic_registry.identity.policy import OpenPolicy
 from atomic_registry.oci.digest import ALGORITHMS, Digest
 from atomic_registry.oci.reference import RepositoryName
 from atomic_registry.store.blobs.memory import MemoryBlobStore
@@ -45,10 +48,17 @@ class UploadMachine(RuleBasedStateMachine):
         clock = SystemClock()
         self.metadata = open_metadata(url, clock)
         self.services = [
-            UploadService(self.metadata, self.blobs, clock, node=node, limits=UploadLimits())
+            UploadService(
+                self.metadata,
+                self.blobs,
+                clock,
+                node=node,
+                limits=UploadLimits(),
+                admission=Admission(OpenPolicy()),
+            )
             for node in ("a", "b")
         ]
-        self.session_id = (await self.services[0].start(NAME)).id
+        self.session_id = (await self.services[0].start(ANONYMOUS, NAME)).id
 
     def teardown(self) -> None:
         self.runner.run(self.metadata.close())
@@ -123,7 +133,7 @@ class UploadMachine(RuleBasedStateMachine):
         self.begin_again()
 
     def begin_again(self) -> None:
-        self.session_id = self.runner.run(self.services[0].start(NAME)).id
+        self.session_id = self.runner.run(self.services[0].start(ANONYMOUS, NAME)).id
         self.expected = b""
 
     async def read(self, digest: Digest) -> bytes:

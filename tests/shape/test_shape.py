@@ -6,6 +6,8 @@ import sys
 from pathlib import Path
 
 from atomic_registry.config.render import render_page
+from atomic_registry.faces.registry import page as registry_page
+from atomic_registry.faces.registry.routes import ROWS
 
 ROOT = Path(__file__).resolve().parents[2]
 SOURCE = ROOT / "src"
@@ -77,6 +79,15 @@ def test_nothing_is_left_to_do_in_a_comment() -> None:
 def test_the_configuration_page_is_current() -> None:
     page = (ROOT / "docs" / "configuration.md").read_text()
     assert render_page() == page, "run `make docs`"
+
+
+def test_the_page_of_the_registry_api_is_current() -> None:
+    page = (ROOT / "docs" / "registry-api.md").read_text()
+    assert registry_page.render_page() == page, "run `make docs`"
+
+
+def test_the_page_of_the_registry_api_explains_each_row_and_nothing_else() -> None:
+    assert set(registry_page.MEANINGS) == {(method, path) for method, path, _, _ in ROWS}
 
 
 def test_help_imports_no_server_and_no_database() -> None:

@@ -8,12 +8,11 @@ from typing import BinaryIO
 
 from atomic_registry.clock import SystemClock
 from atomic_registry.errors import DomainError, RouteUnknown, TooSlow
-from atomic_registry.identity.actors import ANONYMOUS
 from atomic_registry.identity.policy import OpenPolicy, Verb
-from atomic_registry.system.serve import run_service
+from atomic_registry.system.serve import Service, run_services
 from atomic_registry.system.workers import WorkerOptions
 from atomic_registry.web.endpoint import Access, Endpoint, Router
-from atomic_registry.web.guard import Face, Guard
+from atomic_registry.web.guard import Face, Guard, NobodyKnown
 from atomic_registry.web.logs import configure_logging
 from atomic_registry.web.messages import Request, Response, Slice, SourceBody
 from atomic_registry.web.metrics import HttpMetrics
@@ -81,7 +80,7 @@ def make_guard(root: Path, *, access_log: bool = False) -> Guard:
     return Guard(
         face,
         OpenPolicy(),
-        lambda _request: ANONYMOUS,
+        NobodyKnown(),
         metrics=metrics,
         clock=SystemClock(),
         access_log=access_log,
@@ -112,14 +111,13 @@ def main() -> int:
     async def build(_index: int) -> App:
         return App(root)
 
-    return run_service(
+    service = Service(
+        name="demo",
         listen=("127.0.0.1", port),
-        root=root,
         workers=workers,
         options=WorkerOptions(build=build, drain_seconds=10),
-        on_ready=lambda: print("READY", flush=True),
-        on_worker_exit=lambda index: print("EXIT", index, flush=True),
     )
+    return run_services([service], root=root, on_ready=lambda: print("READY", flush=True))
 
 
 if __name__ == "__main__":

@@ -4,8 +4,10 @@ import contextlib
 import http.client
 import socket
 import threading
+import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
@@ -19,7 +21,7 @@ from tests.kit.http import (
     sha256,
     with_query,
 )
-from tests.kit.registry import Registry, wait_until
+from tests.kit.registry import Registry, running_registry, wait_until
 from tests.system.hostile import (
     REPOSITORY,
     assert_healthy,
@@ -28,7 +30,8 @@ from tests.system.hostile import (
     request_bytes,
 )
 
-CUT_OFF_SECONDS = 120.0
+CUT_OFF_SECONDS = 20.0
+UNREAD_SECONDS = 3.0
 STALLED = 50
 
 CONTENT_RANGES = {
@@ -163,12 +166,21 @@ def cut_off(connection: socket.socket) -> bool:
     return True
 
 
-@pytest.mark.timeout(300)
-def test_stalled_clients_neither_block_others_nor_stay(shared_registry: Registry) -> None:
-    with contextlib.ExitStack() as stack, RegistryClient(shared_registry.host) as client:
+@pytest.fixture
+def impatient_registry(tmp_path: Path) -> Iterator[Registry]:
+    """A registry that waits a second for clients, so that the test need not wait for minutes."""
+    limits = ("HEADER_SECONDS", "BODY_IDLE_SECONDS", "SEND_IDLE_SECONDS")
+    environment = {f"ATOMIC_REGISTRY_HTTP_{limit}": "1" for limit in limits}
+    with running_registry(tmp_path, workers=2, environment=environment) as started:
+        yield started
+
+
+def test_stalled_clients_neither_block_others_nor_stay(impatient_registry: Registry) -> None:
+    registry = impatient_registry
+    with contextlib.ExitStack() as stack, RegistryClient(registry.host) as client:
         stalled = []
         for number in range(STALLED):
-            connection = stack.enter_context(open_socket(shared_registry.host))
+            connection = stack.enter_context(open_socket(registry.host))
             if number % 2:
                 connection.sendall(b"GET /v2/ HTTP/1.1\r\nHost: a\r\nX-Slow: ")
             else:
@@ -176,14 +188,34 @@ def test_stalled_clients_neither_block_others_nor_stay(shared_registry: Registry
                 connection.sendall(request_bytes("PATCH", target, b"Content-Length: 1000") + b"x")
             stalled.append(connection)
         for _ in range(5):
-            assert shared_registry.answers(seconds=5)
+            assert registry.answers(seconds=5)
             assert client.push_blob(REPOSITORY, uuid.uuid4().bytes).status == 201
         wait_until(
             "slow clients are cut off",
             lambda: all(cut_off(connection) for connection in stalled),
             CUT_OFF_SECONDS,
         )
-    assert_healthy(shared_registry)
+    assert_healthy(registry)
+
+
+def test_a_client_that_does_not_read_its_blob_is_cut_off(impatient_registry: Registry) -> None:
+    data = bytes(range(256)) * 4096 * 16
+    with RegistryClient(impatient_registry.host) as client:
+        assert client.push_blob(REPOSITORY, data).status == 201
+    host, port = impatient_registry.host.rsplit(":", 1)
+    with socket.socket() as connection:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 16384)
+        connection.settimeout(20)
+        connection.connect((host, int(port)))
+        path = f"/v2/{REPOSITORY}/blobs/{sha256(data)}".encode()
+        connection.sendall(request_bytes("GET", path))
+        time.sleep(UNREAD_SECONDS)
+        received = 0
+        with contextlib.suppress(ConnectionResetError):
+            while part := connection.recv(1 << 20):
+                received += len(part)
+    assert received < len(data)
+    assert_healthy(impatient_registry)
 
 
 def test_parallel_patches_to_one_session_never_mix(shared_registry: Registry) -> None:

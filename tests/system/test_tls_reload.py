@@ -1,52 +1,19 @@
 """TLS: the same bytes as in clear, and new certificates without a restart."""
 
 import asyncio
-import datetime as dt
-import ssl
 from pathlib import Path
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
 from atomic_registry.system.tls import ReloadingContext
 from atomic_registry.web.server import HttpServer, ServerLimits
+from tests.kit.certificates import common_name, trusting_context, write_pair
 from tests.system.demo import PATTERN, make_guard
-
-
-def write_pair(folder: Path, name: str) -> tuple[Path, Path]:
-    key = ec.generate_private_key(ec.SECP256R1())
-    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
-    now = dt.datetime.now(dt.UTC)
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(subject)
-        .issuer_name(subject)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - dt.timedelta(days=1))
-        .not_valid_after(now + dt.timedelta(days=1))
-        .sign(key, hashes.SHA256())
-    )
-    paths = folder / "tls.crt", folder / "tls.key"
-    paths[0].write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
-    paths[1].write_bytes(
-        key.private_bytes(
-            serialization.Encoding.PEM,
-            serialization.PrivateFormat.PKCS8,
-            serialization.NoEncryption(),
-        )
-    )
-    return paths
 
 
 async def exchange(port: int, path: str) -> tuple[str, bytes]:
     """Return the common name of the server's certificate and the body of the answer."""
-    context = ssl.create_default_context()
-    context.check_hostname = False
-    context.verify_mode = ssl.CERT_NONE
+    context = trusting_context()
     async with asyncio.timeout(20):
         reader, writer = await asyncio.open_connection("127.0.0.1", port, ssl=context)
         writer.write(f"GET {path} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n".encode())
@@ -54,8 +21,7 @@ async def exchange(port: int, path: str) -> tuple[str, bytes]:
         body = await reader.read()
         der = writer.get_extra_info("ssl_object").getpeercert(binary_form=True)
         writer.close()
-    subject = x509.load_der_x509_certificate(der).subject
-    return str(subject.get_attributes_for_oid(NameOID.COMMON_NAME)[0].value), body
+    return common_name(der), body
 
 
 async def test_a_new_pair_is_served_and_a_bad_one_is_not(tmp_path: Path) -> None:
@@ -74,7 +40,6 @@ async def test_a_new_pair_is_served_and_a_bad_one_is_not(tmp_path: Path) -> None
         while (await exchange(port, "/small"))[0] != "two":  # noqa: ASYNC110, files send no event
             await asyncio.sleep(0.02)
 
-    (tmp_path / "other").mkdir()
     _, other_key = write_pair(tmp_path / "other", "other")
     key.write_bytes(other_key.read_bytes())
     assert not reloading.reload()
@@ -89,7 +54,6 @@ async def test_a_new_pair_is_served_and_a_bad_one_is_not(tmp_path: Path) -> None
 
 def test_a_mismatched_pair_at_the_start_is_an_error(tmp_path: Path) -> None:
     certificate, _ = write_pair(tmp_path, "one")
-    (tmp_path / "other").mkdir()
     _, other_key = write_pair(tmp_path / "other", "other")
     with pytest.raises(OSError, match="mismatch"):
         ReloadingContext(certificate, other_key)

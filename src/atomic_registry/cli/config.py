@@ -58,6 +58,16 @@ def sample() -> None:
 
 
 @command.command("page", hidden=True)
-def page() -> None:
-    """Print docs/configuration.md."""
-    click.echo(render_page(), nl=False)
+@click.argument(
+    "name", type=click.Choice(["configuration", "registry-api"]), default="configuration"
+)
+def page(name: str) -> None:
+    """Print a generated page of docs/."""
+    if name == "registry-api":
+        from atomic_registry.faces.registry.page import (  # noqa: PLC0415 - loads the server
+            render_page as render_registry_api,
+        )
+
+        click.echo(render_registry_api(), nl=False)
+    else:
+        click.echo(render_page(), nl=False)

@@ -4,36 +4,61 @@ from pathlib import Path
 
 import click
 
-from atomic_registry.cli.settings import config_option, load_or_fail, root_option
+from atomic_registry.cli.settings import config_option, load_or_fail, mistakes_text, root_option
+from atomic_registry.config.load import ConfigInvalid
 from atomic_registry.errors import DomainError
 
 
 @click.command("serve")
+@click.argument("service", type=click.Choice(["all", "registry", "master"]), default="all")
 @root_option
 @config_option
 @click.option("--registry-listen", metavar="HOST:PORT", help="Where the registry listens.")
 @click.option(
+    "--identity-provider",
+    type=click.Choice(["anypassword", "htpasswd"]),
+    help="At the first start: who may log in. htpasswd makes an administrator whose password is "
+    "shown once.",
+)
+@click.option(
     "--workers", type=click.IntRange(min=0), help="Worker processes; 0 means one per core."
 )
 def command(
-    root: Path | None, config_file: Path | None, registry_listen: str | None, workers: int | None
+    service: str,
+    root: Path | None,
+    config_file: Path | None,
+    registry_listen: str | None,
+    identity_provider: str | None,
+    workers: int | None,
 ) -> int:
-    """Serve push and pull until SIGTERM or Ctrl-C, then let running transfers finish.
+    """Serve until SIGTERM or Ctrl-C, then let running transfers finish.
+
+    SERVICE is `registry` (push and pull), `master` (login, projects, API) or, by default, all.
+    Services on one root or one database belong together and may run in separate processes.
 
     \b
     Examples:
+      atomic-registry serve master --root ./data
       atomic-registry serve --root ./data
       atomic-registry serve --root ./data --registry-listen 127.0.0.1:5001 --workers 2
     """
-    flags = {"root": root, "http.listen": registry_listen, "http.workers": workers}
+    flags = {
+        "root": root,
+        "http.listen": registry_listen,
+        "http.workers": workers,
+        "master.identity_provider": identity_provider,
+    }
     loaded = load_or_fail(flags, config_file)
     # The server's libraries take most of the start, and `--help` needs none of them.
-    from atomic_registry.app import serve  # noqa: PLC0415
+    from atomic_registry.app import SERVICES, serve  # noqa: PLC0415
+    from atomic_registry.store.metadata import SchemaTooNew  # noqa: PLC0415
     from atomic_registry.system.serve import CannotServe  # noqa: PLC0415
 
     try:
-        return serve(loaded.settings)
-    except (DomainError, CannotServe) as error:
+        return serve(loaded.settings, SERVICES if service == "all" else (service,))
+    except ConfigInvalid as error:
+        raise click.ClickException(mistakes_text(error)) from error
+    except (DomainError, CannotServe, SchemaTooNew) as error:
         raise click.ClickException(str(error)) from error
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""

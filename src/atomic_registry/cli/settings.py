@@ -26,7 +26,11 @@ def load_or_fail(flags: Mapping[str, object], config_file: Path | None) -> Loade
         files = [] if config_file is None else [config_file]
         return load(flags, process_environment(), files)
     except ConfigInvalid as error:
-        count = len(error.mistakes)
-        title = "one setting is wrong" if count == 1 else f"{count} settings are wrong"
-        lines = "\n".join(f"  {mistake}" for mistake in error.mistakes)
-        raise click.ClickException(f"{title}:\n{lines}") from error
+        raise click.ClickException(mistakes_text(error)) from error
+
+
+def mistakes_text(error: ConfigInvalid) -> str:
+    """Return all mistakes, a line each."""
+    count = len(error.mistakes)
+    title = "one setting is wrong" if count == 1 else f"{count} settings are wrong"
+    return title + ":\n" + "\n".join(f"  {mistake}" for mistake in error.mistakes)

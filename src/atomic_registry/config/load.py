@@ -2,7 +2,7 @@
 
 import difflib
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,7 +16,7 @@ from atomic_registry.config.options import (
     list_options,
     section_help,
 )
-from atomic_registry.config.settings import Settings, parse_listen
+from atomic_registry.config.settings import Settings, parse_listen, parse_networks
 
 FILE_NAME = "config.yaml"
 MAX_FILE_BYTES = 1024 * 1024
@@ -123,12 +123,12 @@ class _Merge:
             if len(content) > MAX_FILE_BYTES:
                 self._wrong(str(path), "", f"it is larger than {MAX_FILE_BYTES} bytes")
                 return []
-            document = yaml.load(content, Loader=_UniqueKeyLoader)  # noqa: S506 - a safe loader
+            document = yaml.load(content, Loader=UniqueKeyLoader)  # noqa: S506 - a safe loader
         except OSError as error:
             self._wrong(str(path), "", error.strerror or str(error), "is the path right?")
             return []
         except (yaml.YAMLError, ValueError, RecursionError) as error:
-            self._wrong(str(path), "", f"it is not YAML: {_yaml_reason(error)}")
+            self._wrong(str(path), "", f"it is not YAML: {yaml_reason(error)}")
             return []
         if document is None:
             return []
@@ -192,12 +192,7 @@ class _Merge:
 
 
 def _cross_checks(settings: Settings, origins: Mapping[str, str]) -> Iterator[Mistake]:
-    try:
-        parse_listen(settings.http.listen)
-    except ValueError as error:
-        key = "http.listen"
-        reason = f"{settings.http.listen!r}: {error}"
-        yield Mistake(origin=origins[key], key=key, reason=reason)
+    yield from _check_texts(settings, origins)
     tls = settings.http.tls
     if (tls.certificate is None) != (tls.key is None):
         present, absent = ("certificate", "key") if tls.certificate else ("key", "certificate")
@@ -217,6 +212,20 @@ def _cross_checks(settings: Settings, origins: Mapping[str, str]) -> Iterator[Mi
         )
 
 
+def _check_texts(settings: Settings, origins: Mapping[str, str]) -> Iterator[Mistake]:
+    """Yield what is wrong with texts that stand for something else."""
+    texts: list[tuple[str, str, Callable[[str], object]]] = [
+        ("http.listen", settings.http.listen, parse_listen),
+        ("master.listen", settings.master.listen, parse_listen),
+        ("http.trusted_proxies", settings.http.trusted_proxies, parse_networks),
+    ]
+    for key, text, parse in texts:
+        try:
+            parse(text)
+        except ValueError as error:
+            yield Mistake(origin=origins[key], key=key, reason=f"{text!r}: {error}")
+
+
 def _nearest(word: str, known: Iterable[str]) -> str:
     known = list(known)
     close = difflib.get_close_matches(word, known, n=1)
@@ -226,14 +235,14 @@ def _nearest(word: str, known: Iterable[str]) -> str:
     return f"did you mean {close[0]}?" if close else "`atomic-registry config sample` lists all"
 
 
-def _yaml_reason(error: Exception) -> str:
+def yaml_reason(error: Exception) -> str:
     if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark is not None:
         mark = error.problem_mark
         return f"line {mark.line + 1}, column {mark.column + 1}: {error.problem}"
     return " ".join(str(error).split()) or type(error).__name__
 
 
-class _UniqueKeyLoader(yaml.SafeLoader):
+class UniqueKeyLoader(yaml.SafeLoader):
     """A safe loader that refuses a key given twice, where YAML's own takes the last one."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[object, object]:  # noqa: FBT001, FBT002 - the base's signature

@@ -5,9 +5,12 @@ Nothing else defines an option: loading, the sample file and the documentation r
 
 import dataclasses
 from dataclasses import dataclass
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Literal, TypeVar
 
+IdentityProviderChoice = Literal["anypassword", "htpasswd"]
+AccessPolicy = Literal["rbac", "open"]
 LogLevel = Literal["debug", "info", "warning", "error"]
 MAX_PORT = 65535
 
@@ -44,6 +47,15 @@ def parse_listen(text: str) -> tuple[str, int]:
     return host, int(port)
 
 
+def parse_networks(text: str) -> tuple[IPv4Network | IPv6Network, ...]:
+    """Return the networks of a list separated by commas; an address is a network of one.
+
+    Raises:
+        ValueError: one of them is neither.
+    """
+    return tuple(ip_network(part.strip()) for part in text.split(",") if part.strip())
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TlsSettings:
     """The certificate of the listener; without one it speaks clear HTTP."""
@@ -75,7 +87,46 @@ class HttpSettings:
     max_connections: int = option(
         5000, "Open connections per worker; further ones wait to be accepted.", minimum=1
     )
+    trusted_proxies: str = option(
+        "",
+        "Networks of proxies whose `X-Forwarded-*` headers are believed, joined by commas, for "
+        "example `10.0.0.0/8,fd00::/8`.",
+    )
     tls: TlsSettings = dataclasses.field(default_factory=TlsSettings)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccessSettings:
+    """Who may do what."""
+
+    policy: AccessPolicy = option(
+        "rbac",
+        "`rbac` decides by roles and bindings; `open` lets everybody do everything, and the "
+        "registry then listens on loopback only.",
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MasterSettings:
+    """The master: identity, OAuth and the API. What `master-config.yaml` says goes before this."""
+
+    config_file: Path | None = option(
+        None, "The master's file; unset means `master/master-config.yaml` below `root`."
+    )
+    listen: str = option(
+        "127.0.0.1:8443", "Address and port for the file that is written at the first start."
+    )
+    hostnames: str = option(
+        "",
+        "Names and addresses that clients reach this machine by, joined by commas; the "
+        "certificates are made for them besides `localhost` and this machine's name.",
+    )
+    identity_provider: IdentityProviderChoice = option(
+        "anypassword",
+        "What the first start writes into that file: `anypassword` lets anybody in as anybody, "
+        "`htpasswd` starts closed, with one administrator.",
+    )
+    workers: int = option(1, "Number of worker processes of the master.", minimum=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,11 +191,23 @@ class Settings:
         Path("atomic-registry-data"), "Directory that holds all that the registry writes."
     )
     http: HttpSettings = dataclasses.field(default_factory=HttpSettings)
+    access: AccessSettings = dataclasses.field(default_factory=AccessSettings)
+    master: MasterSettings = dataclasses.field(default_factory=MasterSettings)
     database: DatabaseSettings = dataclasses.field(default_factory=DatabaseSettings)
     storage: StorageSettings = dataclasses.field(default_factory=StorageSettings)
     uploads: UploadSettings = dataclasses.field(default_factory=UploadSettings)
     limits: LimitSettings = dataclasses.field(default_factory=LimitSettings)
     log: LogSettings = dataclasses.field(default_factory=LogSettings)
+
+    @property
+    def master_directory(self) -> Path:
+        """The directory of the master's configuration, keys and certificates."""
+        return self.root / "master"
+
+    @property
+    def master_config_file(self) -> Path:
+        """The master's own file."""
+        return self.master.config_file or self.master_directory / "master-config.yaml"
 
     @property
     def storage_directory(self) -> Path:

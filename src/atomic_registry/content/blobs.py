@@ -1,6 +1,7 @@
 """Blobs of a repository: look up, open, mount and unlink."""
 
 from atomic_registry.clock import Clock
+from atomic_registry.content.admission import Admission
 from atomic_registry.content.ports import (
     BlobReader,
     BlobStore,
@@ -27,6 +28,7 @@ class BlobService:
         self._metadata = metadata
         self._blobs = blobs
         self._policy = policy
+        self._admission = Admission(policy)
         self._clock = clock
 
     async def get(self, repository: RepositoryName, digest: Digest) -> StoredBlob:
@@ -69,7 +71,8 @@ class BlobService:
                 # Shared, so that the source cannot lose the blob before this commits.
                 repository = tx.repositories.find(candidate, lock="shared")
                 if repository and tx.blobs.find_linked(repository.id, digest):
-                    tx.blobs.link(tx.repositories.ensure(target, now).id, digest, now)
+                    self._admission.check(tx, actor, target)
+                    tx.blobs.link(self._admission.enter(tx, target, now).id, digest, now)
                     return True
             return False
 

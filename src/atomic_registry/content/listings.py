@@ -1,11 +1,15 @@
 """Paged lists: repositories, tags and referrers. Every page starts after the last one's end."""
 
+from dataclasses import replace
+
 from atomic_registry.content.ports import MetadataStore, Referrer, Transaction
 from atomic_registry.errors import RepositoryUnknown
 from atomic_registry.identity.actors import Actor
 from atomic_registry.identity.policy import Policy, Verb
 from atomic_registry.oci.digest import Digest
 from atomic_registry.oci.reference import RepositoryName
+
+_BATCH = 500
 
 
 class ListingService:
@@ -21,15 +25,18 @@ class ListingService:
     async def list_repositories(
         self, actor: Actor, *, after: str, limit: int
     ) -> tuple[list[str], bool]:
-        """Return up to `limit` names after one, and whether more follow."""
+        """Return up to `limit` names that the actor may pull from, and whether more follow."""
+        who = replace(actor, repositories=None) if actor.for_catalog else actor
+        # Most of what is read may be none of the actor's business.
+        batch = max(limit + 1, _BATCH)
 
         def query(tx: Transaction) -> list[str]:
             seen: list[str] = []
             last = after
             while len(seen) <= limit:
-                names = tx.repositories.list_names(after=last, limit=limit + 1)
-                seen += [str(n) for n in names if self._policy.allowed(actor, Verb.PULL, n)]
-                if len(names) <= limit:
+                names = tx.repositories.list_names(after=last, limit=batch)
+                seen += [str(n) for n in names if self._policy.allowed(who, Verb.PULL, n)]
+                if len(names) < batch:
                     break
                 last = str(names[-1])
             return seen

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from atomic_registry.clock import Clock
+from atomic_registry.content.admission import Admission
 from atomic_registry.content.ports import (
     Change,
     MetadataStore,
@@ -43,8 +44,9 @@ class PushResult:
 class ManifestService:
     """Manifests are stored and served as the bytes that were pushed."""
 
-    def __init__(self, metadata: MetadataStore, clock: Clock) -> None:
+    def __init__(self, metadata: MetadataStore, admission: Admission, clock: Clock) -> None:
         self._metadata = metadata
+        self._admission = admission
         self._clock = clock
 
     async def get(self, repository: RepositoryName, reference: Reference) -> StoredManifest:
@@ -88,7 +90,8 @@ class ManifestService:
         now = self._clock.now()
 
         def commit_push(tx: Transaction) -> None:
-            stored = tx.repositories.ensure(repository, now)
+            self._admission.check(tx, actor, repository)
+            stored = self._admission.enter(tx, repository, now)
             _check_references(tx, stored, manifest)
             is_new = tx.manifests.put(stored.id, _to_store(manifest), now)
             tx.repositories.mark_pushed(stored.id, now)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import BinaryIO, Literal, Protocol, TypeVar
 
+from atomic_registry.identity import ports as identity
 from atomic_registry.oci.descriptor import Descriptor
 from atomic_registry.oci.digest import Digest, Hasher
 from atomic_registry.oci.reference import Reference, RepositoryName, Tag
@@ -122,6 +123,13 @@ class Repositories(Protocol):
 
     def list_names(self, *, after: str, limit: int) -> list[RepositoryName]:
         """Return names of repositories that have been pushed to, in byte order, after a name."""
+        ...
+
+    def remove_project(self, project: str) -> list[RepositoryName]:
+        """Delete every repository of the project with its tags, manifests and blob links.
+
+        Open uploads to them are discarded. Return the names.
+        """
         ...
 
 
@@ -279,7 +287,7 @@ class Tags(Protocol):
         ...
 
 
-class Transaction(Protocol):
+class Transaction(identity.Transaction, Protocol):
     """One transaction: its parts see and change the same snapshot."""
 
     @property

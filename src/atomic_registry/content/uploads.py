@@ -6,8 +6,10 @@ bytes go, and a closed row stays until they are gone, so that no crash leaves by
 """
 
 from collections.abc import AsyncIterable, Callable
+from hashlib import sha256
 
 from atomic_registry.clock import Clock
+from atomic_registry.content.admission import Admission
 from atomic_registry.content.leases import Chunk, UploadLease, UploadLimits
 from atomic_registry.content.ports import (
     BlobStore,
@@ -17,11 +19,13 @@ from atomic_registry.content.ports import (
     UploadSession,
 )
 from atomic_registry.errors import DigestMismatch, Unavailable, UploadUnknown
+from atomic_registry.identity.actors import Actor
 from atomic_registry.oci.digest import DEFAULT_ALGORITHM, Digest, PlainHasher
 from atomic_registry.oci.reference import RepositoryName
 
 # Sessions that one round of `expire` removes.
 _EXPIRE_BATCH = 100
+_RANDOM_DIGITS = 32
 
 
 class UploadService:
@@ -39,21 +43,27 @@ class UploadService:
         *,
         node: str,
         limits: UploadLimits,
+        admission: Admission,
     ) -> None:
         self._metadata = metadata
         self._blobs = blobs
         self._clock = clock
         self._node = node
         self._limits = limits
+        self._admission = admission
 
     async def start(
-        self, repository: RepositoryName, algorithm: str = DEFAULT_ALGORITHM
+        self, actor: Actor, repository: RepositoryName, algorithm: str = DEFAULT_ALGORITHM
     ) -> UploadSession:
-        """Open a session of 0 bytes; the algorithm is that of the digest to come."""
+        """Open a session of 0 bytes; the algorithm is that of the digest to come.
+
+        Raises:
+            ProjectUnknown, Denied: the repository does not exist and may not come to be.
+        """
         key_id = self._clock.new_id()
         now = self._clock.now()
         session = UploadSession(
-            id=self._clock.new_id(),
+            id=_bind(self._clock.new_id(), actor),
             repository=repository,
             key=f"blobs/{key_id[:2]}/{key_id}",
             algorithm=algorithm,
@@ -62,7 +72,12 @@ class UploadService:
             digest=None,
             expires_at=now + self._limits.expiry,
         )
-        await self._metadata.write(lambda tx: tx.uploads.add(session, now), durable=False)
+
+        def add(tx: Transaction) -> None:
+            self._admission.check(tx, actor, repository)
+            tx.uploads.add(session, now)
+
+        await self._metadata.write(add, durable=False)
         return session
 
     async def status(self, repository: RepositoryName, upload_id: str) -> UploadSession:
@@ -112,10 +127,14 @@ class UploadService:
         return await self._commit(lease, digest, body, chunk)
 
     async def push(
-        self, repository: RepositoryName, digest: Digest, body: AsyncIterable[bytes]
+        self,
+        actor: Actor,
+        repository: RepositoryName,
+        digest: Digest,
+        body: AsyncIterable[bytes],
     ) -> StoredBlob:
         """Take a whole blob in one request; nothing is kept of one that fails."""
-        session = await self.start(repository, digest.algorithm)
+        session = await self.start(actor, repository, digest.algorithm)
         try:
             lease = await self._lease(repository, session.id, is_fresh=True)
             return await self._commit(lease, digest, body)
@@ -210,7 +229,7 @@ class UploadService:
             # A session that has expired meanwhile is about to lose its bytes.
             if not tx.uploads.renew(session.id, owner=lease.owner, until=until):
                 raise UploadUnknown(upload_id=session.id)
-            repository = tx.repositories.ensure(session.repository, now)
+            repository = self._admission.enter(tx, session.repository, now)
             is_new = tx.blobs.add(blob, now)
             tx.blobs.link(repository.id, blob.digest, now)
             if is_new:
@@ -236,3 +255,18 @@ class UploadService:
             return
         await self._blobs.delete(session.key)
         await self._metadata.write(lambda tx: tx.uploads.remove(session.id), durable=False)
+
+
+def check_owner(upload_id: str, actor: Actor) -> None:
+    """Return if the actor opened the session: its id is bound to who did.
+
+    Raises:
+        UploadUnknown: somebody else did, or nobody.
+    """
+    if _bind(upload_id[:_RANDOM_DIGITS], actor) != upload_id:
+        raise UploadUnknown(upload_id=upload_id)
+
+
+def _bind(random_part: str, actor: Actor) -> str:
+    owner = sha256(f"{random_part}/{actor.uid}/{actor.name}".encode()).hexdigest()
+    return random_part + owner[:_RANDOM_DIGITS]

@@ -19,7 +19,8 @@ class Actor:
     decision is made. `uid` is the stored account's, empty for accounts that are not stored.
     `scopes` narrow an OAuth token, None means that nothing does.
     `repositories` narrow a registry token: repository name -> actions; None means that nothing
-    does. `token_id` names the stored token that was used, empty if there was none.
+    does; such a token lists repositories only if it is `for_catalog`.
+    `token_id` names the stored token that was used, empty if there was none.
     """
 
     name: str
@@ -27,6 +28,7 @@ class Actor:
     groups: frozenset[str] = frozenset()
     scopes: tuple[str, ...] | None = None
     repositories: Mapping[str, frozenset[str]] | None = None
+    for_catalog: bool = False
     token_id: str = ""
 
     @property

@@ -1,11 +1,11 @@
 """The one decision function: may this actor do this to that?"""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Protocol
 
-from atomic_registry.errors import Denied
+from atomic_registry.errors import Denied, ScopeMissing, Unauthenticated
 from atomic_registry.identity.actors import Actor
 from atomic_registry.oci.reference import RepositoryName
 
@@ -109,18 +109,37 @@ def require(policy: Policy, actor: Actor, verb: Verb, repository: RepositoryName
     """Return if the actor may do this.
 
     Raises:
+        Unauthenticated: it may not, but somebody who logs in might.
+        ScopeMissing: it may, but its token was made for something else.
         Denied: it may not.
     """
-    if not policy.allowed(actor, verb, repository):
-        resource = "the registry" if repository is None else f"repository {repository}"
-        raise Denied(actor=actor.name, verb=verb.value, resource=resource)
+    if policy.allowed(actor, verb, repository):
+        return
+    if actor.is_anonymous:
+        raise Unauthenticated
+    if actor.repositories is not None and policy.allowed(
+        replace(actor, repositories=None), verb, repository
+    ):
+        raise ScopeMissing
+    resource = "the registry" if repository is None else f"repository {repository}"
+    reasons = [policy.explain(actor, right).text for right in rights_of(verb, repository)]
+    raise Denied(actor=actor.name, verb=verb.value, resource=resource, reason=" and ".join(reasons))
 
 
 def require_right(policy: Policy, actor: Actor, right: Right) -> None:
     """Return if the actor has the right.
 
     Raises:
+        Unauthenticated: it has not, but somebody who logs in might.
         Denied: it has not.
     """
-    if not policy.grants(actor, right):
-        raise Denied(actor=actor.name, verb=right.verb, resource=str(right).partition(" ")[2])
+    if policy.grants(actor, right):
+        return
+    if actor.is_anonymous:
+        raise Unauthenticated
+    raise Denied(
+        actor=actor.name,
+        verb=right.verb,
+        resource=str(right).partition(" ")[2],
+        reason=policy.explain(actor, right).text,
+    )

@@ -10,6 +10,10 @@ from enum import StrEnum
 from typing import Protocol, TypeVar
 
 from atomic_registry.kube.objects import KubeObject
+from atomic_registry.remote import answers
+
+# `remote` lies below and returns it.
+HttpAnswer = answers.HttpAnswer
 
 T = TypeVar("T")
 Kind = TypeVar("Kind", bound=KubeObject)
@@ -250,15 +254,6 @@ class IdentityStore(Protocol):
     async def last_revision(self) -> int:
         """Return the revision of the newest change."""
         ...
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HttpAnswer:
-    """What a remote server answered; names of headers are in lower case."""
-
-    status: int
-    headers: Mapping[str, str]
-    body: bytes
 
 
 class HttpClient(Protocol):

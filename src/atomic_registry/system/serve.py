@@ -1,4 +1,4 @@
-"""The service: binds, forks workers, replaces those that die, drains them at the end."""
+"""The services: binds, forks workers, replaces those that die, drains them at the end."""
 
 import asyncio
 import errno
@@ -8,7 +8,7 @@ import os
 import select
 import signal
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,8 +32,20 @@ class CannotServe(Exception):
     """The service cannot start; the message says what to do."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Service:
+    """One listener with its workers; only one process may run the service on a root."""
+
+    name: str
+    listen: tuple[str, int]
+    workers: int
+    options: WorkerOptions
+
+
 @dataclass(slots=True)
 class _Worker:
+    service: Service
+    listener: socket.socket
     index: int
     pid: int = 0
     ready: int | None = None
@@ -44,28 +56,23 @@ class _Worker:
     was_ready: bool = False
 
 
-def run_service(
-    *,
-    listen: tuple[str, int],
-    root: Path,
-    workers: int,
-    options: WorkerOptions,
-    on_ready: Callable[[], None] = lambda: None,
-    on_worker_exit: Callable[[int], None] = lambda _index: None,
+def run_services(
+    services: Sequence[Service], *, root: Path, on_ready: Callable[[], None] = lambda: None
 ) -> int:
     """Serve until a signal and return the exit code."""
-    lock = None
+    locks: list[int] = []
     try:
-        lock = _lock(root)
-        if options.tls is not None:
-            _check_tls(*options.tls)
-        supervisor = Supervisor(bind(*listen), lock, workers, options, on_worker_exit)
-        return supervisor.run(on_ready)
+        for service in services:
+            locks.append(_lock(root, service.name))
+            if service.options.tls is not None:
+                _check_tls(*service.options.tls)
+        bound = [(service, bind(*service.listen)) for service in services]
+        return Supervisor(bound, locks).run(on_ready)
     except CannotServe as error:
         _logger.error(str(error))  # noqa: TRY400
         return 1
     finally:
-        if lock is not None:
+        for lock in locks:
             os.close(lock)
 
 
@@ -73,19 +80,17 @@ class Supervisor:
     """The parent of the workers; it serves nothing itself and holds no connection."""
 
     def __init__(
-        self,
-        listener: socket.socket,
-        lock: int,
-        workers: int,
-        options: WorkerOptions,
-        on_worker_exit: Callable[[int], None],
+        self, services: Sequence[tuple[Service, socket.socket]], locks: Sequence[int]
     ) -> None:
-        self._listener = listener
-        self._options = options
-        self._lock = lock
+        self._listeners = [listener for _, listener in services]
+        self._locks = tuple(locks)
+        self._drain_seconds = max(service.options.drain_seconds for service, _ in services)
         self._clock = SystemClock()
-        self._on_worker_exit = on_worker_exit
-        self._workers = [_Worker(index) for index in range(workers)]
+        self._workers = [
+            _Worker(service, listener, index)
+            for service, listener in services
+            for index in range(service.workers)
+        ]
         self._life_read, self._life_write = os.pipe()
         self._announced = False
 
@@ -99,7 +104,7 @@ class Supervisor:
         finally:
             self._kill(signal.SIGKILL)
             self._reap(block=True)
-            self._listener.close()
+            self._close_listeners()
             os.close(self._life_read)
             os.close(self._life_write)
             signal.pthread_sigmask(signal.SIG_SETMASK, previous)
@@ -133,11 +138,11 @@ class Supervisor:
         pid = os.fork()
         if pid == 0:
             os.close(ready_read)
-            self._run_child(worker.index, ready_write)
+            self._run_child(worker, ready_write)
         os.close(ready_write)
         worker.pid, worker.ready = pid, ready_read
 
-    def _run_child(self, index: int, ready: int) -> None:
+    def _run_child(self, worker: _Worker, ready: int) -> None:
         code = 1
         try:
             os.close(self._life_write)
@@ -147,14 +152,21 @@ class Supervisor:
             # Ctrl-C reaches the whole group; the supervisor alone decides what it means.
             signal.signal(signal.SIGINT, signal.SIG_IGN)
             signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
-            # The lock is the supervisor's: a worker that outlives it must not hold it.
-            os.close(self._lock)
+            # The locks are the supervisor's: a worker that outlives it must not hold them.
+            for lock in self._locks:
+                os.close(lock)
+            for listener in self._listeners:
+                if listener is not worker.listener:
+                    listener.close()
+            options = worker.service.options
             asyncio.run(
-                worker_main(index, self._options, self._listener, ready=ready, life=self._life_read)
+                worker_main(
+                    worker.index, options, worker.listener, ready=ready, life=self._life_read
+                )
             )
             code = 0
         except BaseException:
-            _logger.exception("worker failed", worker=index)
+            _logger.exception("worker failed", service=worker.service.name, worker=worker.index)
         finally:
             os._exit(code)
 
@@ -177,7 +189,13 @@ class Supervisor:
                 self._bury(worker, os.waitstatus_to_exitcode(status))
 
     def _bury(self, worker: _Worker, code: int) -> None:
-        _logger.info("worker ended", worker=worker.index, pid=worker.pid, code=code)
+        _logger.info(
+            "worker ended",
+            service=worker.service.name,
+            worker=worker.index,
+            pid=worker.pid,
+            code=code,
+        )
         self._read_ready()
         lived = self._clock.monotonic() - worker.started
         if not worker.was_ready:
@@ -189,12 +207,15 @@ class Supervisor:
         worker.pid = 0
         worker.was_ready = False
         worker.start_at = self._clock.monotonic() + backoff
-        self._on_worker_exit(worker.index)
+
+    def _close_listeners(self) -> None:
+        for listener in self._listeners:
+            listener.close()
 
     def _drain(self) -> int:
-        self._listener.close()
+        self._close_listeners()
         self._kill(signal.SIGTERM)
-        deadline = self._clock.monotonic() + self._options.drain_seconds + _GRACE_SECONDS
+        deadline = self._clock.monotonic() + self._drain_seconds + _GRACE_SECONDS
         while any(worker.pid for worker in self._workers):
             received = signal.sigtimedwait(_SIGNALS, 0.1)
             if received is not None and received.si_signo != signal.SIGCHLD:
@@ -242,8 +263,8 @@ def bind(host: str, port: int) -> socket.socket:
     return listener
 
 
-def _lock(root: Path) -> int:
-    path = root / "serve.lock"
+def _lock(root: Path, service: str) -> int:
+    path = root / f"serve-{service}.lock"
     try:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as error:
@@ -256,7 +277,8 @@ def _lock(root: Path) -> int:
         pid = os.read(descriptor, 32).decode(errors="replace").strip() or "unknown"
         os.close(descriptor)
         raise CannotServe(
-            f"another service runs on {root} (pid {pid}); stop it first or choose another root"
+            f"the {service} service already runs on {root} (pid {pid}); stop it first or choose "
+            "another root"
         ) from error
     os.ftruncate(descriptor, 0)
     os.write(descriptor, str(os.getpid()).encode())

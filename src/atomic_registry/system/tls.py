@@ -13,14 +13,15 @@ _POLL_SECONDS = 2.0
 class ReloadingContext:
     """An SSL context of our own; handshakes after `reload` see the new pair, without a restart."""
 
-    def __init__(self, certificate: Path, key: Path) -> None:
-        """Load the pair.
+    def __init__(self, certificate: Path, key: Path, client_ca: Path | None = None) -> None:
+        """Load the pair; with a client CA, clients may show a certificate that it has signed.
 
         Raises:
             OSError: a file cannot be read, or the two do not belong together (`ssl.SSLError`).
         """
         self._certificate = certificate
         self._key = key
+        self._client_ca = client_ca
         self._seen = self._stamp()
         self.context = self._load()
 
@@ -57,6 +58,9 @@ class ReloadingContext:
         context.minimum_version = ssl.TLSVersion.TLSv1_2
         context.load_cert_chain(self._certificate, self._key)
         context.set_alpn_protocols(["http/1.1"])
+        if self._client_ca is not None:
+            context.verify_mode = ssl.CERT_OPTIONAL
+            context.load_verify_locations(self._client_ca)
         return context
 
     def _stamp(self) -> tuple[tuple[int, int, int] | None, ...]:

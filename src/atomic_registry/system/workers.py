@@ -38,6 +38,7 @@ class WorkerOptions:
 
     build: Callable[[int], Awaitable[WorkerApp]]
     tls: tuple[Path, Path] | None = None
+    client_ca: Path | None = None
     limits: ServerLimits = field(default_factory=ServerLimits)
     max_connections: int = 4096
     drain_seconds: float = 30.0
@@ -51,7 +52,7 @@ async def worker_main(
     drain, orphaned = asyncio.Event(), asyncio.Event()
     loop.add_signal_handler(signal.SIGTERM, drain.set)
     loop.add_reader(life, _orphan, loop, life, drain, orphaned)
-    reloading = None if options.tls is None else ReloadingContext(*options.tls)
+    reloading = None if options.tls is None else ReloadingContext(*options.tls, options.client_ca)
     watcher = None if reloading is None else asyncio.create_task(reloading.watch())
     app = await options.build(index)
     acceptor = Acceptor(listener, app.guard, options, reloading)

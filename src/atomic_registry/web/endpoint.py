@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from atomic_registry.errors import MethodUnsupported, RouteUnknown
-from atomic_registry.identity.policy import Verb
+from atomic_registry.identity.policy import Right, Verb
 from atomic_registry.web.messages import Request, Response
 
 Handler = Callable[[Request], Awaitable[Response]]
@@ -20,10 +20,22 @@ class Access:
     """What the caller must be allowed to do before the handler runs.
 
     `verb` is asked of the repository in the path, or of the registry where the path has none.
-    None means that anybody may call, also without a name: probes and the like.
+    `right` makes the right to ask for out of the request. With neither anybody may call, also
+    without a name: probes and the like.
+    `login` lets in whoever shows good credentials, also those of the anonymous actor.
+    `continues` marks what goes on with something that an earlier request began: there a registry
+    token still counts for a while after its end.
     """
 
-    verb: Verb | None
+    verb: Verb | None = None
+    right: Callable[[Request], Right] | None = None
+    login: bool = False
+    continues: bool = False
+
+    @property
+    def is_for_anybody(self) -> bool:
+        """Nothing is asked of the caller."""
+        return self.verb is None and self.right is None and not self.login
 
 
 @dataclass(frozen=True, slots=True)

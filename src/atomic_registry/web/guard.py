@@ -1,15 +1,17 @@
 """The only wrapper round a handler: who calls, may they, and what a failure looks like."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Protocol
 
 import structlog
 
 from atomic_registry.clock import Clock
-from atomic_registry.errors import DomainError
-from atomic_registry.identity.actors import Actor
-from atomic_registry.identity.policy import Policy, require
-from atomic_registry.web.endpoint import Router
+from atomic_registry.errors import Denied, DomainError, Unauthenticated
+from atomic_registry.identity.actors import ANONYMOUS, Actor
+from atomic_registry.identity.policy import Policy, require, require_right
+from atomic_registry.web.endpoint import Access, Router
+from atomic_registry.web.forwarded import Forwarding
 from atomic_registry.web.logs import AccessLog
 from atomic_registry.web.messages import Request, Response
 from atomic_registry.web.metrics import UNMATCHED, HttpMetrics
@@ -29,6 +31,41 @@ class Face:
     render_error: Callable[[DomainError, Request | None], Response]
     render_internal: Callable[[str], Response]
     default_headers: dict[str, str]
+    forwarding: Forwarding = field(default_factory=Forwarding)
+
+
+class Authenticator(Protocol):
+    """Finds out who sends a request."""
+
+    def recall(self, request: Request, access: Access) -> Actor | None:
+        """Return the sender if nothing has to be waited for to know."""
+        ...
+
+    async def authenticate(self, request: Request, access: Access) -> Actor:
+        """Return the sender; the anonymous actor if the request has no credentials.
+
+        Raises:
+            CredentialsRejected: it has credentials that are not good.
+            TooMany: too many of those lately.
+        """
+        ...
+
+    async def refresh(self) -> bool:
+        """Take in what was granted and withdrawn; return False if nothing was."""
+        ...
+
+
+class NobodyKnown:
+    """Implements `Authenticator` where there is no access control."""
+
+    def recall(self, request: Request, access: Access) -> Actor | None:
+        return ANONYMOUS
+
+    async def authenticate(self, request: Request, access: Access) -> Actor:
+        return ANONYMOUS
+
+    async def refresh(self) -> bool:
+        return False
 
 
 class Guard:
@@ -38,7 +75,7 @@ class Guard:
         self,
         face: Face,
         policy: Policy,
-        authenticate: Callable[[Request], Actor],
+        authenticator: Authenticator,
         *,
         metrics: HttpMetrics,
         clock: Clock,
@@ -50,7 +87,7 @@ class Guard:
         self._id_prefix = clock.new_id()[:20]
         self._served = 0
         self._policy = policy
-        self._authenticate = authenticate
+        self._authenticator = authenticator
         self._metrics = metrics
         self._access_log = AccessLog(clock) if access_log else None
 
@@ -60,14 +97,16 @@ class Guard:
         route = UNMATCHED
         self._metrics.enter()
         try:
+            self.face.forwarding.apply(request)
             try:
                 endpoint, request.parameters = self.face.router.match(request.method, request.path)
                 route = endpoint.path
-                verb = endpoint.access.verb
-                if verb is not None:
-                    request.actor = self._authenticate(request)
-                    repository = request.parameters.get("repository")
-                    require(self._policy, request.actor, verb, repository)
+                access = endpoint.access
+                if not access.is_for_anybody:
+                    request.actor = self._authenticator.recall(
+                        request, access
+                    ) or await self._authenticator.authenticate(request, access)
+                    await self._authorise(request, access)
                 response = await endpoint.handler(request)
             except DomainError as error:
                 response = self.face.render_error(error, request)
@@ -78,6 +117,24 @@ class Guard:
             self._metrics.leave()
         self._complete(request, response, route, start)
         return response
+
+    async def _authorise(self, request: Request, access: Access) -> None:
+        try:
+            self._require(request, access)
+        except (Denied, Unauthenticated):
+            # What was granted a moment ago may not have been taken in yet.
+            if not await self._authenticator.refresh():
+                raise
+            self._require(request, access)
+
+    def _require(self, request: Request, access: Access) -> None:
+        if access.login and not self._policy.is_open and not _has_credentials(request):
+            raise Unauthenticated
+        if access.verb is not None:
+            repository = request.parameters.get("repository")
+            require(self._policy, request.actor, access.verb, repository)
+        if access.right is not None:
+            require_right(self._policy, request.actor, access.right(request))
 
     def new_request_id(self) -> str:
         """Return a name for one request, unique among all workers and restarts."""
@@ -109,6 +166,10 @@ class Guard:
         for name, value in self.face.default_headers.items():
             headers.setdefault(name, value)
         headers["X-Request-Id"] = request_id
+
+
+def _has_credentials(request: Request) -> bool:
+    return "Authorization" in request.headers or request.certificate is not None
 
 
 def response_length(response: Response) -> int:

@@ -46,9 +46,20 @@ class Query:
         return [value for key, value in self._pairs if key == name]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClientCertificate:
+    """The subject of a client certificate that the listener has verified."""
+
+    common_name: str
+    organizations: tuple[str, ...]
+
+
 @dataclass(slots=True, kw_only=True)
 class Request:
     """One request; `parameters` holds the path's parts as parsed values.
+
+    `remote` is the client's address; `host` is set where a trusted proxy says what the client
+    called this server.
 
     Header names of `headers` are looked up without regard to case.
     """
@@ -60,6 +71,9 @@ class Request:
     body: Body
     id: str
     remote: str = ""
+    scheme: str = "http"
+    host: str = ""
+    certificate: ClientCertificate | None = None
     parameters: dict[str, Any] = field(default_factory=dict)
     actor: Actor = ANONYMOUS
 

@@ -6,7 +6,7 @@ Application; every wait for a client has a limit.
 
 import asyncio
 from asyncio import timeout
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 from email.utils import formatdate
 from functools import lru_cache
@@ -29,7 +29,8 @@ from atomic_registry.errors import (
     Unsupported,
 )
 from atomic_registry.web.guard import Guard
-from atomic_registry.web.messages import Request, Response, SourceBody
+from atomic_registry.web.messages import ClientCertificate, Request, Response, SourceBody
+from atomic_registry.web.sending import while_accepting
 from atomic_registry.web.target import read_target
 
 _logger = structlog.get_logger(__name__)
@@ -47,7 +48,7 @@ class ServerLimits:
     header_seconds: float = 20.0
     body_idle_seconds: float = 60.0
     send_seconds: float = 120.0
-    """For each piece of a body of at most 4 MiB."""
+    """How long a client may accept next to nothing of an answer; see `sending`."""
     lingering_seconds: float = 5.0
     max_line_bytes: int = 16384
     max_header_bytes: int = 32768
@@ -143,6 +144,8 @@ class HttpServer:
             body=body,
             id=self.guard.new_request_id(),
             remote=exchange.protocol.remote,
+            scheme=exchange.protocol.scheme,
+            certificate=exchange.protocol.certificate,
         )
 
     async def _send(self, exchange: "_Exchange", response: Response, *, head_only: bool) -> None:
@@ -160,7 +163,7 @@ class HttpServer:
                 if not head_only:
                     await self._send_source(protocol, transport, body)
             if protocol.writing_paused:
-                async with timeout(self.limits.send_seconds):
+                async with while_accepting(transport, self.limits.send_seconds):
                     await protocol._drain_helper()  # noqa: SLF001
         except (ConnectionError, TimeoutError):
             _cut(exchange)
@@ -201,7 +204,7 @@ class HttpServer:
             if transport.is_closing():
                 raise ConnectionResetError
             try:
-                async with timeout(self.limits.send_seconds):
+                async with while_accepting(transport, self.limits.send_seconds):
                     sent = await loop.sendfile(transport, file, offset, count, fallback=False)
             except asyncio.SendfileNotAvailableError:
                 # asyncio's name for any failure of the first system call: a file system that
@@ -227,7 +230,7 @@ class HttpServer:
                 if transport.is_closing():
                     raise ConnectionResetError
                 transport.write(chunk[start : start + _WRITE_BYTES])
-                async with timeout(self.limits.send_seconds):
+                async with while_accepting(transport, self.limits.send_seconds):
                     await protocol._drain_helper()  # noqa: SLF001
             remaining -= len(chunk)
         if remaining:
@@ -236,7 +239,7 @@ class HttpServer:
 
 
 class _Connection(RequestHandler):
-    __slots__ = ("_head_timer", "_http_server", "remote")
+    __slots__ = ("_head_timer", "_http_server", "certificate", "remote", "scheme")
 
     def __init__(self, server: HttpServer, manager: web.Server) -> None:
         limits = server.limits
@@ -253,6 +256,8 @@ class _Connection(RequestHandler):
         self._http_server = server
         self._head_timer: asyncio.TimerHandle | None = None
         self.remote = ""
+        self.scheme = "http"
+        self.certificate: ClientCertificate | None = None
 
     @property
     def is_draining(self) -> bool:
@@ -262,6 +267,9 @@ class _Connection(RequestHandler):
         super().connection_made(transport)
         peer = self.peername
         self.remote = peer[0] if isinstance(peer, tuple) else ""
+        if self.ssl_context is not None:
+            self.scheme = "https"
+            self.certificate = _read_certificate(transport.get_extra_info("peercert"))
         self._expect_head()
 
     def data_received(self, data: bytes) -> None:
@@ -423,6 +431,18 @@ def _render_head(exchange: _Exchange, response: Response, *, head_only: bool) ->
         raise ValueError("a response header contains a line break")
     exchange.started = True
     return text.encode() + b"\r\n\r\n"
+
+
+def _read_certificate(peer: Mapping[str, Any] | None) -> ClientCertificate | None:
+    """Return the subject of a verified client certificate, as `SSLSocket.getpeercert` gives it."""
+    if not peer:
+        return None
+    parts = [pair for names in peer.get("subject", ()) for pair in names]
+    names = [value for key, value in parts if key == "commonName"]
+    if len(names) != 1:
+        return None
+    organizations = tuple(value for key, value in parts if key == "organizationName")
+    return ClientCertificate(common_name=names[0], organizations=organizations)
 
 
 @lru_cache(maxsize=64)

@@ -6,7 +6,7 @@ import pytest
 
 from atomic_registry.config.load import ConfigInvalid, Loaded, load
 from atomic_registry.config.render import render_sample, render_show
-from atomic_registry.config.settings import Settings, parse_listen
+from atomic_registry.config.settings import Settings, parse_listen, parse_networks
 
 
 def _mistakes(
@@ -154,3 +154,23 @@ def test_other_listen_addresses_are_refused(text: str) -> None:
     with pytest.raises(ValueError, match=r"HOST:PORT|brackets"):
         parse_listen(text)
     assert "http.listen" in _mistakes({"http.listen": text})
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "reason"),
+    [
+        ("http.trusted_proxies", "10.0.0.0/8, nowhere", "does not appear to be"),
+        ("http.trusted_proxies", "10.0.0.1/8", "has host bits set"),
+        ("master.listen", "8443", "must read HOST:PORT"),
+    ],
+)
+def test_a_text_that_stands_for_nothing_is_a_mistake(key: str, value: str, reason: str) -> None:
+    found = _mistakes({key: value})
+    assert f"flag: {key}: " in found
+    assert reason in found
+
+
+def test_proxies_are_addresses_and_networks() -> None:
+    found = parse_networks("127.0.0.1, 10.0.0.0/8,::1,")
+    assert ["127.0.0.1/32", "10.0.0.0/8", "::1/128"] == [str(network) for network in found]
+    assert () == parse_networks("")

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from tests.kit.clock import ManualClock
 
+from atomic_registry.content.admission import Admission
 from atomic_registry.content.leases import Chunk, UploadLimits
 from atomic_registry.content.uploads import UploadService
 from atomic_registry.errors import (
@@ -17,6 +18,8 @@ from atomic_registry.errors import (
     UploadBusy,
     UploadUnknown,
 )
+from atomic_registry.identity.actors import ANONYMOUS
+from atomic_registry.identity.policy import OpenPolicy
 from atomic_registry.oci.digest import Digest
 from atomic_registry.oci.reference import RepositoryName
 from atomic_registry.store.blobs.memory import MemoryBlobStore
@@ -45,7 +48,12 @@ class Bench:
         self.clock = clock
         self.blobs = MemoryBlobStore()
         self.uploads = UploadService(
-            metadata, self.blobs, clock, node="node-1", limits=UploadLimits()
+            metadata,
+            self.blobs,
+            clock,
+            node="node-1",
+            limits=UploadLimits(),
+            admission=Admission(OpenPolicy()),
         )
 
     async def read(self, digest: Digest) -> bytes | None:
@@ -68,7 +76,7 @@ async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
 
 
 async def test_a_streamed_upload_becomes_a_blob(bench: Bench) -> None:
-    session = await bench.uploads.start(NAME)
+    session = await bench.uploads.start(ANONYMOUS, NAME)
     await bench.uploads.append(NAME, session.id, body(b"ab", b"c"), None)
 
     await bench.uploads.commit(NAME, session.id, Digest.of(b"abc"), body(), None)
@@ -79,7 +87,7 @@ async def test_a_streamed_upload_becomes_a_blob(bench: Bench) -> None:
 
 @pytest.mark.parametrize("algorithm", ["sha256", "sha512"])
 async def test_chunks_are_hashed_across_requests(bench: Bench, algorithm: str) -> None:
-    session = await bench.uploads.start(NAME, algorithm)
+    session = await bench.uploads.start(ANONYMOUS, NAME, algorithm)
     for start, piece in ((0, b"one "), (4, b"two "), (8, b"three")):
         chunk = Chunk(start=start, length=len(piece))
         session = await bench.uploads.append(NAME, session.id, body(piece), chunk)
@@ -91,7 +99,7 @@ async def test_chunks_are_hashed_across_requests(bench: Bench, algorithm: str) -
 
 
 async def test_the_digest_may_be_of_another_algorithm_than_announced(bench: Bench) -> None:
-    session = await bench.uploads.start(NAME)
+    session = await bench.uploads.start(ANONYMOUS, NAME)
     digest = Digest.of(b"abc", "sha512")
 
     await bench.uploads.commit(NAME, session.id, digest, body(b"abc"), None)
@@ -100,7 +108,7 @@ async def test_the_digest_may_be_of_another_algorithm_than_announced(bench: Benc
 
 
 async def test_a_zero_byte_blob_is_a_blob(bench: Bench) -> None:
-    session = await bench.uploads.start(NAME)
+    session = await bench.uploads.start(ANONYMOUS, NAME)
 
     await bench.uploads.commit(NAME, session.id, Digest.of(b""), body(), None)
 
@@ -108,7 +116,7 @@ async def test_a_zero_byte_blob_is_a_blob(bench: Bench) -> None:
 
 
 async def test_a_wrong_digest_leaves_nothing(bench: Bench) -> None:
-    session = await bench.uploads.start(NAME)
+    session = await bench.uploads.start(ANONYMOUS, NAME)
 
     with pytest.raises(DigestMismatch):
         await bench.uploads.commit(NAME, session.id, Digest.of(b"x"), body(b"abc"), None)
@@ -120,7 +128,7 @@ async def test_a_wrong_digest_leaves_nothing(bench: Bench) -> None:
 
 
 async def test_a_chunk_at_the_wrong_place_is_told_the_true_offset(bench: Bench) -> None:
-    session = await bench.uploads.start(NAME)
+    session = await bench.uploads.start(ANONYMOUS, NAME)
     await bench.uploads.append(NAME, session.id, body(b"abc"), None)
 
     with pytest.raises(RangeMismatch) as caught:
@@ -134,7 +142,7 @@ async def test_a_chunk_at_the_wrong_place_is_told_the_true_offset(bench: Bench) 
 async def test_a_chunk_of_another_length_than_announced_is_not_kept(
     bench: Bench, sent: bytes
 ) -> None:
-    session = await bench.uploads.start(NAME)
+    session = await bench.uploads.start(ANONYMOUS, NAME)
     await bench.uploads.append(NAME, session.id, body(b"12"), None)
 
     with pytest.raises(SizeMismatch):
@@ -145,7 +153,7 @@ async def test_a_chunk_of_another_length_than_announced_is_not_kept(
 
 
 async def test_what_arrived_before_the_client_went_away_can_be_continued(bench: Bench) -> None:
-    session = await bench.uploads.start(NAME)
+    session = await bench.uploads.start(ANONYMOUS, NAME)
     with pytest.raises(BodyInterrupted):
         await bench.uploads.append(NAME, session.id, broken_body(b"ab", b"c"), None)
 
@@ -156,7 +164,7 @@ async def test_what_arrived_before_the_client_went_away_can_be_continued(bench: 
 
 
 async def test_only_one_request_writes_to_a_session(bench: Bench) -> None:
-    session = await bench.uploads.start(NAME)
+    session = await bench.uploads.start(ANONYMOUS, NAME)
 
     async def intruding() -> AsyncIterator[bytes]:
         yield b"ab"
@@ -170,7 +178,7 @@ async def test_only_one_request_writes_to_a_session(bench: Bench) -> None:
 
 
 async def test_a_session_belongs_to_its_repository(bench: Bench) -> None:
-    session = await bench.uploads.start(NAME)
+    session = await bench.uploads.start(ANONYMOUS, NAME)
 
     with pytest.raises(UploadUnknown):
         await bench.uploads.append(OTHER, session.id, body(b"abc"), None)
@@ -181,7 +189,7 @@ async def test_a_session_belongs_to_its_repository(bench: Bench) -> None:
 
 
 async def test_a_finished_session_cannot_be_replayed(bench: Bench) -> None:
-    session = await bench.uploads.start(NAME)
+    session = await bench.uploads.start(ANONYMOUS, NAME)
     await bench.uploads.commit(NAME, session.id, Digest.of(b"abc"), body(b"abc"), None)
 
     with pytest.raises(UploadUnknown):
@@ -189,8 +197,8 @@ async def test_a_finished_session_cannot_be_replayed(bench: Bench) -> None:
 
 
 async def test_a_second_upload_of_a_digest_keeps_the_first_bytes(bench: Bench) -> None:
-    first = await bench.uploads.push(NAME, Digest.of(b"abc"), body(b"abc"))
-    await bench.uploads.push(OTHER, Digest.of(b"abc"), body(b"abc"))
+    first = await bench.uploads.push(ANONYMOUS, NAME, Digest.of(b"abc"), body(b"abc"))
+    await bench.uploads.push(ANONYMOUS, OTHER, Digest.of(b"abc"), body(b"abc"))
 
     blob = await bench.metadata.find_blob(OTHER, Digest.of(b"abc"))
 
@@ -201,7 +209,7 @@ async def test_a_second_upload_of_a_digest_keeps_the_first_bytes(bench: Bench) -
 
 
 async def test_abandoned_sessions_expire_and_their_bytes_go(bench: Bench) -> None:
-    session = await bench.uploads.start(NAME)
+    session = await bench.uploads.start(ANONYMOUS, NAME)
     session = await bench.uploads.append(NAME, session.id, body(b"abc"), None)
     bench.clock.advance(timedelta(hours=25))
 
@@ -213,7 +221,7 @@ async def test_abandoned_sessions_expire_and_their_bytes_go(bench: Bench) -> Non
 
 
 async def test_a_blob_survives_the_expiry_of_everything_else(bench: Bench) -> None:
-    await bench.uploads.push(NAME, Digest.of(b"abc"), body(b"abc"))
+    await bench.uploads.push(ANONYMOUS, NAME, Digest.of(b"abc"), body(b"abc"))
     bench.clock.advance(timedelta(hours=25))
 
     await bench.uploads.expire()
@@ -222,7 +230,7 @@ async def test_a_blob_survives_the_expiry_of_everything_else(bench: Bench) -> No
 
 
 async def test_a_request_that_lost_its_session_to_expiry_commits_nothing(bench: Bench) -> None:
-    session = await bench.uploads.start(NAME)
+    session = await bench.uploads.start(ANONYMOUS, NAME)
 
     async def slow() -> AsyncIterator[bytes]:
         yield b"abc"

@@ -11,7 +11,7 @@ import pytest
 from atomic_registry.clock import SystemClock
 from atomic_registry.errors import DomainError, TagInvalid, Unauthenticated
 from atomic_registry.identity.actors import Actor
-from atomic_registry.identity.policy import Verb
+from atomic_registry.identity.policy import Reason, Right, Verb
 from atomic_registry.web.endpoint import Access, Endpoint, Router
 from atomic_registry.web.guard import Face, Guard
 from atomic_registry.web.logs import escape, redact
@@ -19,6 +19,16 @@ from atomic_registry.web.messages import Query, Request, Response
 from atomic_registry.web.metrics import HttpMetrics
 
 ALICE = Actor(name="alice")
+
+
+class Name(str):
+    """A repository's name, as far as the guard looks at it."""
+
+    __slots__ = ()
+
+    @property
+    def value(self) -> str:
+        return str(self)
 
 
 class EmptyBody:
@@ -32,8 +42,22 @@ class EmptyBody:
 class AlicePulls:
     is_open = False
 
+    def __init__(self) -> None:
+        self.looks = 0
+
     def allowed(self, actor: Actor, verb: Verb, repository: Any) -> bool:
-        return actor == ALICE and verb is Verb.PULL and repository == "a"
+        return actor == ALICE and verb is Verb.PULL and repository in ("a", self.newly_granted())
+
+    def newly_granted(self) -> str:
+        """Granted after the first look."""
+        self.looks += 1
+        return "c" if self.looks > 1 else ""
+
+    def grants(self, actor: Actor, right: Right) -> bool:
+        return False
+
+    def explain(self, actor: Actor, right: Right) -> Reason:
+        return Reason(granted=False, text="it is a test")
 
 
 async def answer(request: Request) -> Response:
@@ -62,10 +86,21 @@ ROWS = [
 ]
 
 
-def authenticate(request: Request) -> Actor:
-    if "Authorization" not in request.headers:
+class Authenticator:
+    """Knows Alice; the first refusal of a request is one too many."""
+
+    def __init__(self) -> None:
+        self.refreshed = 0
+
+    def recall(self, request: Request, access: Access) -> Actor | None:
+        return ALICE if "Authorization" in request.headers else None
+
+    async def authenticate(self, request: Request, access: Access) -> Actor:
         raise Unauthenticated
-    return ALICE
+
+    async def refresh(self) -> bool:
+        self.refreshed += 1
+        return True
 
 
 def make_guard(metrics: HttpMetrics) -> Guard:
@@ -74,13 +109,13 @@ def make_guard(metrics: HttpMetrics) -> Guard:
 
     face = Face(
         name="test",
-        router=Router(ROWS, {"repository": str}),
+        router=Router(ROWS, {"repository": Name}),
         render_error=render_error,
         render_internal=lambda request_id: Response(status=500, body=request_id.encode()),
         default_headers={"X-Own": "face", "X-Face": "test"},
     )
     return Guard(
-        face, AlicePulls(), authenticate, metrics=metrics, clock=SystemClock(), access_log=False
+        face, AlicePulls(), Authenticator(), metrics=metrics, clock=SystemClock(), access_log=False
     )
 
 
@@ -102,8 +137,9 @@ def request_for(path: str, *, named: bool = True) -> Request:
         ("/probe", False, (200, b"system:anonymous")),
         ("/a/pull", True, (200, b"alice")),
         ("/a/pull", False, (400, b"Unauthenticated")),
-        ("/b/pull", True, (400, b"Denied")),
-        ("/a/push", True, (400, b"Denied")),
+        ("/demo/b/pull", True, (400, b"Denied")),
+        ("/c/pull", True, (200, b"alice")),
+        ("/demo/a/push", True, (400, b"Denied")),
         ("/bad", True, (400, b"TagInvalid")),
         ("/none", True, (400, b"RouteUnknown")),
         ("/crash", True, (500, b"7")),

@@ -37,6 +37,7 @@ TABLE: dict[type[DomainError], tuple[int, str]] = {
     errors.RangeUnsatisfiable: (416, "SIZE_INVALID"),
     errors.Unauthenticated: (401, "UNAUTHORIZED"),
     errors.CredentialsRejected: (401, "UNAUTHORIZED"),
+    errors.ScopeMissing: (401, "UNAUTHORIZED"),
     errors.Denied: (403, "DENIED"),
     errors.LoginRefused: (403, "DENIED"),
     errors.GrantRefused: (400, "UNSUPPORTED"),

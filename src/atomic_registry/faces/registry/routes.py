@@ -5,21 +5,25 @@ predecessor, the Docker registry HTTP API.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from atomic_registry.faces.registry.blobs import BlobHandlers
+from atomic_registry.faces.registry.challenge import TOKEN_PATH
 from atomic_registry.faces.registry.listings import ListingHandlers
 from atomic_registry.faces.registry.manifests import ManifestHandlers
-from atomic_registry.faces.registry.probes import ProbeHandlers
+from atomic_registry.faces.registry.token import NoTokens, TokenHandlers
 from atomic_registry.faces.registry.uploads import UploadHandlers
 from atomic_registry.identity.policy import Verb
 from atomic_registry.oci.digest import Digest
 from atomic_registry.oci.reference import RepositoryName, parse_reference
 from atomic_registry.web.endpoint import Access, Converter, Endpoint, Handler
+from atomic_registry.web.health import ProbeHandlers
 
-ANYBODY = Access(None)
+ANYBODY = Access()
+LOGIN = Access(login=True)
 PULL = Access(Verb.PULL)
 PUSH = Access(Verb.PUSH)
+PUSH_ON = Access(Verb.PUSH, continues=True)
 DELETE = Access(Verb.DELETE)
 LIST = Access(Verb.LIST)
 OBSERVE = Access(Verb.OBSERVE)
@@ -46,6 +50,7 @@ class Handlers:
     uploads: UploadHandlers
     listings: ListingHandlers
     probes: ProbeHandlers
+    tokens: TokenHandlers | NoTokens = field(default_factory=NoTokens)
 
 
 # Those that are asked most stand first.
@@ -57,14 +62,16 @@ ROWS: tuple[tuple[str, str, Access, Callable[[Handlers], Handler]], ...] = (
     ("GET", _BLOB, PULL, lambda to: to.blobs.get),
     ("DELETE", _BLOB, DELETE, lambda to: to.blobs.delete),
     ("POST", _UPLOADS, PUSH, lambda to: to.uploads.start),
-    ("GET", _UPLOAD, PUSH, lambda to: to.uploads.status),
-    ("PATCH", _UPLOAD, PUSH, lambda to: to.uploads.append),
-    ("PUT", _UPLOAD, PUSH, lambda to: to.uploads.commit),
-    ("DELETE", _UPLOAD, PUSH, lambda to: to.uploads.cancel),
-    ("GET", "/v2/", ANYBODY, lambda to: to.probes.version),
+    ("GET", _UPLOAD, PUSH_ON, lambda to: to.uploads.status),
+    ("PATCH", _UPLOAD, PUSH_ON, lambda to: to.uploads.append),
+    ("PUT", _UPLOAD, PUSH_ON, lambda to: to.uploads.commit),
+    ("DELETE", _UPLOAD, PUSH_ON, lambda to: to.uploads.cancel),
+    ("GET", "/v2/", LOGIN, lambda to: to.probes.version),
     ("GET", "/v2/{repository}/tags/list", PULL, lambda to: to.listings.tags),
     ("GET", "/v2/{repository}/referrers/{digest}", PULL, lambda to: to.listings.referrers),
     ("GET", "/v2/_catalog", LIST, lambda to: to.listings.catalog),
+    ("GET", TOKEN_PATH, ANYBODY, lambda to: to.tokens.get),
+    ("POST", TOKEN_PATH, ANYBODY, lambda to: to.tokens.post),
     ("GET", "/healthz", ANYBODY, lambda to: to.probes.live),
     ("GET", "/readyz", ANYBODY, lambda to: to.probes.ready),
     ("GET", "/metrics", OBSERVE, lambda to: to.probes.metrics),

@@ -5,7 +5,7 @@ import re
 from atomic_registry.content.blobs import BlobService
 from atomic_registry.content.leases import Chunk
 from atomic_registry.content.ports import StoredBlob, UploadSession
-from atomic_registry.content.uploads import UploadService
+from atomic_registry.content.uploads import UploadService, check_owner
 from atomic_registry.errors import NameInvalid, ParameterInvalid
 from atomic_registry.faces.registry.errors import upload_headers
 from atomic_registry.oci.digest import DEFAULT_ALGORITHM, Digest, parse_algorithm
@@ -31,23 +31,23 @@ class UploadHandlers:
             digest = Digest.parse(mount)
             if await self._mount(request, repository, digest):
                 return _created(repository, digest)
-            return await self._open(repository, digest.algorithm)
+            return await self._open(request, digest.algorithm)
         whole = request.query.get("digest")
         if whole is not None and request.body.length != 0:
-            blob = await self._uploads.push(repository, Digest.parse(whole), request.body)
+            blob = await self._uploads.push(
+                request.actor, repository, Digest.parse(whole), request.body
+            )
             return _created(repository, blob.digest)
         algorithm = request.query.get("digest-algorithm")
-        return await self._open(repository, parse_algorithm(algorithm or DEFAULT_ALGORITHM))
+        return await self._open(request, parse_algorithm(algorithm or DEFAULT_ALGORITHM))
 
     async def status(self, request: Request) -> Response:
-        parameters = request.parameters
-        session = await self._uploads.status(parameters["repository"], parameters["upload"])
+        session = await self._uploads.status(request.parameters["repository"], _upload(request))
         return _session(204, session)
 
     async def append(self, request: Request) -> Response:
-        parameters = request.parameters
         session = await self._uploads.append(
-            parameters["repository"], parameters["upload"], request.body, _chunk(request)
+            request.parameters["repository"], _upload(request), request.body, _chunk(request)
         )
         return _session(202, session)
 
@@ -60,7 +60,7 @@ class UploadHandlers:
             )
         blob: StoredBlob = await self._uploads.commit(
             repository,
-            request.parameters["upload"],
+            _upload(request),
             Digest.parse(digest),
             request.body,
             _chunk(request),
@@ -68,8 +68,7 @@ class UploadHandlers:
         return _created(repository, blob.digest)
 
     async def cancel(self, request: Request) -> Response:
-        parameters = request.parameters
-        await self._uploads.cancel(parameters["repository"], parameters["upload"])
+        await self._uploads.cancel(request.parameters["repository"], _upload(request))
         return Response(status=204)
 
     async def _mount(self, request: Request, target: RepositoryName, digest: Digest) -> bool:
@@ -81,8 +80,20 @@ class UploadHandlers:
             return False
         return await self._blobs.mount(request.actor, target, digest, name)
 
-    async def _open(self, repository: RepositoryName, algorithm: str) -> Response:
-        return _session(202, await self._uploads.start(repository, algorithm))
+    async def _open(self, request: Request, algorithm: str) -> Response:
+        repository = request.parameters["repository"]
+        return _session(202, await self._uploads.start(request.actor, repository, algorithm))
+
+
+def _upload(request: Request) -> str:
+    """Return the id in the path.
+
+    Raises:
+        UploadUnknown: the session is not the caller's.
+    """
+    upload_id: str = request.parameters["upload"]
+    check_owner(upload_id, request.actor)
+    return upload_id
 
 
 def _session(status: int, session: UploadSession) -> Response:

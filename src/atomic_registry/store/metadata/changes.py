@@ -2,55 +2,113 @@
 
 import json
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import ColumnElement, Connection, insert, literal_column, select, update
 
 from atomic_registry.content.ports import Change
 from atomic_registry.oci.reference import RepositoryName
 from atomic_registry.store.metadata.tables import changes, revision
 
+# In the text of the statement: only then is it seen that the partial index serves.
+_REPOSITORY: ColumnElement[str] = literal_column("'repository'")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """A row of the log that has no revision yet."""
+
+    actor: str
+    kind: str
+    namespace: str
+    name: str
+    verb: str
+    object: str
+
 
 class SqlChanges:
     """Rows of the change log and the counter that numbers them."""
 
-    __slots__ = ("_connection",)
+    __slots__ = ("_connection", "_pending")
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
+        self._pending: list[Entry] = []
 
-    def insert(self, new: Sequence[Change], now: datetime) -> None:
+    def append(self, entry: Entry) -> int:
+        """Keep the entry for `flush`; return its position among those that are kept."""
+        self._pending.append(entry)
+        return len(self._pending) - 1
+
+    def flush(self, now: datetime) -> int:
+        """Write what was appended; return the revision of the first, 0 if there is none."""
+        new = self._pending
+        if not new:
+            return 0
         # A sequence would leave gaps and show a late commit to a follower that has passed it.
         count = update(revision).values(value=revision.c.value + len(new))
-        last = self._connection.execute(count.returning(revision.c.value)).scalar_one()
+        last: int = self._connection.execute(count.returning(revision.c.value)).scalar_one()
+        first = last - len(new) + 1
         rows = [
             {
-                "revision": last - len(new) + position,
+                "revision": first + position,
                 "at": now,
-                "actor": change.actor,
-                "kind": change.kind,
-                "repository": change.repository.value,
-                "verb": change.verb,
-                "object": json.dumps(change.object),
+                "actor": entry.actor,
+                "kind": entry.kind,
+                "namespace": entry.namespace,
+                "name": entry.name,
+                "verb": entry.verb,
+                "object": entry.object,
             }
-            for position, change in enumerate(new, start=1)
+            for position, entry in enumerate(new)
         ]
         self._connection.execute(insert(changes), rows)
+        return first
 
     def list_since(self, after: int, limit: int) -> list[tuple[int, Change]]:
-        """Return changes with a revision above the given one, oldest first."""
+        """Return changes of repositories with a revision above the given one, oldest first."""
         query = (
-            select(changes).where(changes.c.revision > after).order_by(changes.c.revision)
-        ).limit(limit)
+            select(changes)
+            .where(changes.c.revision > after, changes.c.kind == _REPOSITORY)
+            .order_by(changes.c.revision)
+            .limit(limit)
+        )
         return [
             (
                 row.revision,
                 Change(
                     kind=row.kind,
-                    repository=RepositoryName(row.repository),
+                    repository=_repository(row.namespace, row.name),
                     verb=row.verb,
                     actor=row.actor,
                     object=json.loads(row.object),
+                ),
+            )
+            for row in self._connection.execute(query)
+        ]
+
+    def list_objects(
+        self, after: int, *, kinds: Sequence[str], limit: int
+    ) -> list[tuple[int, Entry]]:
+        """Return changes of stored objects with a revision above the given one, oldest first."""
+        query = (
+            select(changes)
+            .where(changes.c.revision > after, changes.c.kind != _REPOSITORY)
+            .where(changes.c.kind.in_(kinds))
+            .order_by(changes.c.revision)
+            .limit(limit)
+        )
+        return [
+            (
+                row.revision,
+                Entry(
+                    actor=row.actor,
+                    kind=row.kind,
+                    namespace=row.namespace,
+                    name=row.name,
+                    verb=row.verb,
+                    object=row.object,
                 ),
             )
             for row in self._connection.execute(query)
@@ -64,3 +122,21 @@ class SqlChanges:
     def touch(self) -> None:
         """Write the revision as it is: the smallest real write."""
         self._connection.execute(update(revision).values(value=revision.c.value))
+
+
+def entry_of(change: Change) -> Entry:
+    """Return the row of a repository's change."""
+    # A path segment cannot hold a slash, and no repository name holds a tilde.
+    namespace, _, rest = change.repository.value.partition("/")
+    return Entry(
+        actor=change.actor,
+        kind=change.kind,
+        namespace=namespace,
+        name=rest.replace("/", "~"),
+        verb=change.verb,
+        object=json.dumps(change.object),
+    )
+
+
+def _repository(namespace: str, name: str) -> RepositoryName:
+    return RepositoryName(f"{namespace}/{name.replace('~', '/')}" if name else namespace)

@@ -1,20 +1,33 @@
 """The way in: a database URL becomes a metadata store."""
 
-from typing import Protocol
+from collections.abc import Callable
+from typing import Protocol, TypeVar
 
 from atomic_registry.clock import Clock
 from atomic_registry.content.ports import Change, MetadataStore
+from atomic_registry.identity.ports import IdentityStore
 from atomic_registry.store.metadata.sqlite import SqliteMetadata, prepare_sqlite
+from atomic_registry.store.metadata.transaction import SqlTransaction
+
+T = TypeVar("T")
 
 _SQLITE = "sqlite:///"
 _POSTGRESQL = "postgresql://"
 
 
-class MetadataDatabase(MetadataStore, Protocol):
-    """A metadata store with what the process around it needs."""
+class MetadataDatabase(MetadataStore, IdentityStore, Protocol):
+    """The stores of content and of identity, with what the process around them needs."""
+
+    async def read(self, query: Callable[[SqlTransaction], T]) -> T:
+        """Run the function on one consistent snapshot."""
+        ...
+
+    async def write(self, change: Callable[[SqlTransaction], T], *, durable: bool = True) -> T:
+        """Run the function and commit; see `MetadataStore` and `IdentityStore`."""
+        ...
 
     async def changes_since(self, revision: int, limit: int) -> list[tuple[int, Change]]:
-        """Return changes with a revision above the given one, oldest first."""
+        """Return changes of repositories above a revision, oldest first."""
         ...
 
     async def ping(self) -> None:

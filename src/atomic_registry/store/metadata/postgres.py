@@ -15,12 +15,14 @@ from sqlalchemy import Connection, NullPool, Table, create_engine, exc, make_url
 from sqlalchemy.dialects import postgresql as dialect
 
 from atomic_registry.clock import Clock
-from atomic_registry.content.ports import Change, StoredBlob, StoredManifest, Transaction
+from atomic_registry.content.ports import Change, StoredBlob, StoredManifest
 from atomic_registry.errors import MetadataFailed, StorageFull, StorageReadOnly
+from atomic_registry.identity.ports import StoredToken
 from atomic_registry.oci.digest import Digest
 from atomic_registry.oci.reference import Reference, RepositoryName
 from atomic_registry.store.metadata import hot
 from atomic_registry.store.metadata.schema import is_current
+from atomic_registry.store.metadata.statements import is_storable
 from atomic_registry.store.metadata.transaction import SqlTransaction
 
 T = TypeVar("T")
@@ -40,6 +42,7 @@ _NOT_DURABLE = text("SET LOCAL synchronous_commit = off")
 _MANIFEST_BY_TAG = hot.MANIFEST_BY_TAG.replace("?", "%s")
 _MANIFEST_BY_DIGEST = hot.MANIFEST_BY_DIGEST.replace("?", "%s")
 _LINKED_BLOB = hot.LINKED_BLOB.replace("?", "%s")
+_TOKENS_BY_ID = hot.TOKENS_BY_ID.replace("?", "%s")
 
 _CONFLICTS = ("40001", "40P01")
 _DISK_FULL = "53100"
@@ -95,10 +98,10 @@ class PostgresMetadata:
         self._waiting = 0
         self._is_closed = False
 
-    async def read(self, query: Callable[[Transaction], T]) -> T:
+    async def read(self, query: Callable[[SqlTransaction], T]) -> T:
         return await self._read(query)
 
-    async def write(self, change: Callable[[Transaction], T], *, durable: bool = True) -> T:
+    async def write(self, change: Callable[[SqlTransaction], T], *, durable: bool = True) -> T:
         return await self._write(change, durable=durable)
 
     async def find_manifest(
@@ -115,6 +118,16 @@ class PostgresMetadata:
         row: hot.BlobRow | None = await self._run(lambda: self._fetch(_LINKED_BLOB, arguments))
         return hot.blob_of(row, digest)
 
+    async def find_token(self, token_id: str) -> StoredToken | None:
+        if not is_storable(token_id):
+            return None
+        row: hot.TokenRow | None = await self._run(lambda: self._fetch(_TOKENS_BY_ID, (token_id,)))
+        return hot.token_of(row)
+
+    async def last_revision(self) -> int:
+        row: tuple[int] = await self._run(lambda: self._fetch(hot.LAST_REVISION, ()))
+        return row[0]
+
     async def changes_since(self, revision: int, limit: int) -> list[tuple[int, Change]]:
         return await self._read(lambda tx: tx.changes.list_since(revision, limit))
 
@@ -130,7 +143,7 @@ class PostgresMetadata:
     async def _read(self, query: Callable[[SqlTransaction], T]) -> T:
         def attempt() -> T:
             with self._snapshots.connect() as connection:
-                return query(SqlTransaction(connection, _insert_if_absent))
+                return query(SqlTransaction(connection, _insert_if_absent, self._clock))
 
         return await self._run(attempt)
 
@@ -141,7 +154,7 @@ class PostgresMetadata:
         with self._engine.connect() as connection:
             if not durable:
                 connection.execute(_NOT_DURABLE)
-            tx = SqlTransaction(connection, _insert_if_absent)
+            tx = SqlTransaction(connection, _insert_if_absent, self._clock)
             result = change(tx)
             tx.flush(self._clock.now())
             try:
@@ -151,9 +164,10 @@ class PostgresMetadata:
                 if error.connection_invalidated:
                     raise _translated(error) from error
                 raise
+            tx.mark_committed()
             return result
 
-    def _fetch(self, statement: str, arguments: tuple[str, str]) -> Any:
+    def _fetch(self, statement: str, arguments: tuple[str, ...]) -> Any:
         with self._plain.connect() as connection:
             return connection.exec_driver_sql(statement, arguments).first()
 

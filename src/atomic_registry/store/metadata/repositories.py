@@ -2,13 +2,21 @@
 
 from datetime import datetime
 
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, delete, select, update
 
 from atomic_registry.content.ports import Lock, Repository
 from atomic_registry.errors import MetadataFailed
 from atomic_registry.oci.reference import RepositoryName
-from atomic_registry.store.metadata.statements import InsertIfAbsent
-from atomic_registry.store.metadata.tables import repositories
+from atomic_registry.store.metadata.statements import CHUNK_SIZE, InsertIfAbsent
+from atomic_registry.store.metadata.tables import (
+    blob_links,
+    manifest_edges,
+    manifests,
+    repositories,
+    tag_events,
+    tags,
+    uploads,
+)
 
 _ENSURE_ATTEMPTS = 5
 _COLUMNS = select(repositories.c.id, repositories.c.pushed_at)
@@ -56,3 +64,21 @@ class SqlRepositories:
             .limit(limit)
         )
         return [RepositoryName(name) for name in self._connection.scalars(query)]
+
+    def remove_project(self, project: str) -> list[RepositoryName]:
+        # "0" is the character after "/": the range holds the project's names and no others.
+        first, last = f"{project}/", f"{project}0"
+        mine = (repositories.c.name >= first) & (repositories.c.name < last)
+        # Locked first, so that a push either is over or finds its repository gone.
+        found = self._connection.execute(
+            select(repositories.c.id, repositories.c.name).where(mine).with_for_update()
+        ).all()
+        ids = [row.id for row in found]
+        for start in range(0, len(ids), CHUNK_SIZE):
+            chunk = ids[start : start + CHUNK_SIZE]
+            for table in (tag_events, tags, manifest_edges, manifests, blob_links):
+                self._connection.execute(delete(table).where(table.c.repository_id.in_(chunk)))
+            self._connection.execute(delete(repositories).where(repositories.c.id.in_(chunk)))
+        theirs = (uploads.c.repository >= first) & (uploads.c.repository < last)
+        self._connection.execute(update(uploads).where(theirs).values(discarded=True))
+        return [RepositoryName(row.name) for row in found]

@@ -14,8 +14,9 @@ from typing import TypeVar
 from sqlalchemy import exc
 
 from atomic_registry.clock import Clock
-from atomic_registry.content.ports import Change, StoredBlob, StoredManifest, Transaction
+from atomic_registry.content.ports import Change, StoredBlob, StoredManifest
 from atomic_registry.errors import MetadataFailed
+from atomic_registry.identity.ports import StoredToken
 from atomic_registry.oci.digest import Digest
 from atomic_registry.oci.reference import Reference, RepositoryName
 from atomic_registry.store.metadata import hot
@@ -30,6 +31,7 @@ from atomic_registry.store.metadata.sqlite_connection import (
     warn_if_unsafe,
 )
 from atomic_registry.store.metadata.sqlite_writer import SqliteWriter
+from atomic_registry.store.metadata.statements import is_storable
 from atomic_registry.store.metadata.transaction import SqlTransaction
 
 T = TypeVar("T")
@@ -73,6 +75,7 @@ class SqliteMetadata:
     def __init__(self, path: str, clock: Clock) -> None:
         warn_if_unsafe()
         self._path = path
+        self._clock = clock
         self._hot: sqlite3.Connection | None = None
         self._writer = SqliteWriter(path, clock)
         self._threads = ThreadPoolExecutor(_READ_THREADS, thread_name_prefix="metadata-reader")
@@ -81,10 +84,10 @@ class SqliteMetadata:
         self._waiting_reads = 0
         self._is_closed = False
 
-    async def read(self, query: Callable[[Transaction], T]) -> T:
+    async def read(self, query: Callable[[SqlTransaction], T]) -> T:
         return await self._read(query)
 
-    async def write(self, change: Callable[[Transaction], T], *, durable: bool = True) -> T:
+    async def write(self, change: Callable[[SqlTransaction], T], *, durable: bool = True) -> T:
         return await self._writer.submit(change, durable=durable)
 
     async def find_manifest(
@@ -117,6 +120,32 @@ class SqliteMetadata:
         except driver.Error as error:
             raise self._hot_failure(error) from error
         return hot.blob_of(row, digest)
+
+    async def find_token(self, token_id: str) -> StoredToken | None:
+        return self.find_token_now(token_id)
+
+    async def last_revision(self) -> int:
+        return self.last_revision_now()
+
+    def find_token_now(self, token_id: str) -> StoredToken | None:
+        """Do what `find_token` does, in microseconds and on the event loop's thread."""
+        if not is_storable(token_id):
+            return None
+        try:
+            connection = self._hot or self._open_hot()
+            row = connection.execute(hot.TOKENS_BY_ID, (token_id,)).fetchone()
+        except driver.Error as error:
+            raise self._hot_failure(error) from error
+        return hot.token_of(row)
+
+    def last_revision_now(self) -> int:
+        """Do what `last_revision` does, in microseconds and on the event loop's thread."""
+        try:
+            connection = self._hot or self._open_hot()
+            last: int = connection.execute(hot.LAST_REVISION).fetchone()[0]
+        except driver.Error as error:
+            raise self._hot_failure(error) from error
+        return last
 
     async def changes_since(self, revision: int, limit: int) -> list[tuple[int, Change]]:
         return await self._read(lambda tx: tx.changes.list_since(revision, limit))
@@ -152,7 +181,7 @@ class SqliteMetadata:
             session = self._reader()
             session.raw.execute("BEGIN")
             try:
-                return query(SqlTransaction(session.sql, insert_if_absent))
+                return query(SqlTransaction(session.sql, insert_if_absent, self._clock))
             finally:
                 session.raw.execute("ROLLBACK")
         except (exc.DBAPIError, driver.Error) as error:

@@ -2,8 +2,10 @@
 
 import errno
 import logging
+import os
 import sqlite3
 from dataclasses import dataclass
+from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING
 
@@ -28,6 +30,7 @@ BUSY_TIMEOUT_SECONDS = 5.0
 _ERROR = 1
 _FULL = 13
 _READ_ONLY = 8
+_CANNOT_OPEN = 14
 _SHARED_MEMORY_SIZE = 4874  # SQLITE_IOERR_SHMSIZE: no room for the index of the WAL.
 _OURS = ("IntegrityError", "ProgrammingError", "DataError", "NotSupportedError")
 
@@ -47,6 +50,18 @@ def insert_if_absent(table: Table) -> dialect.Insert:
 
 def connect(path: str, *, timeout_seconds: float = BUSY_TIMEOUT_SECONDS) -> sqlite3.Connection:
     """Open the file in the mode in which statements begin no transactions by themselves."""
+    try:
+        return _connect(path, timeout_seconds)
+    except driver.Error as error:
+        if _is_on_read_only_disk(error, path):
+            # Of such a file SQLite says only that it cannot open it.
+            refusal: sqlite3.Error = driver.OperationalError("the file system is read-only")
+            refusal.sqlite_errorcode = _READ_ONLY
+            raise refusal from error
+        raise
+
+
+def _connect(path: str, timeout_seconds: float) -> sqlite3.Connection:
     raw: sqlite3.Connection = driver.connect(
         path, timeout=timeout_seconds, isolation_level=None, check_same_thread=False
     )
@@ -57,6 +72,15 @@ def connect(path: str, *, timeout_seconds: float = BUSY_TIMEOUT_SECONDS) -> sqli
         raw.close()
         raise
     return raw
+
+
+def _is_on_read_only_disk(error: sqlite3.Error, path: str) -> bool:
+    if getattr(error, "sqlite_errorcode", _ERROR) & 0xFF != _CANNOT_OPEN:
+        return False
+    try:
+        return bool(os.statvfs(Path(path).parent).f_flag & os.ST_RDONLY)
+    except OSError:
+        return False
 
 
 @dataclass(frozen=True, slots=True)

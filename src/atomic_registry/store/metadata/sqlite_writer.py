@@ -40,7 +40,8 @@ class _Job(Generic[T]):
 @dataclass(frozen=True, slots=True)
 class _Outcome:
     job: _Job[Any]
-    value: object
+    tx: SqlTransaction | None = None
+    value: object = None
     error: BaseException | None = None
 
 
@@ -97,7 +98,7 @@ class SqliteWriter:
         # Whatever it is, the callers must hear of it, and the thread must go on.
         except BaseException as error:  # noqa: BLE001
             self._drop_session()
-            outcomes = [_Outcome(job, None, translated(error)) for job in jobs]
+            outcomes = [_Outcome(job, error=translated(error)) for job in jobs]
         _tell(outcomes)
         return is_ending
 
@@ -136,12 +137,15 @@ class SqliteWriter:
         raw.execute("BEGIN IMMEDIATE")
         outcomes = [self._run(job, self._session) for job in jobs]
         raw.execute("COMMIT")
+        for outcome in outcomes:
+            if outcome.tx is not None:
+                outcome.tx.mark_committed()
         return outcomes
 
     def _run(self, job: _Job[Any], session: Session) -> _Outcome:
         session.raw.execute("SAVEPOINT job")
         try:
-            tx = SqlTransaction(session.sql, insert_if_absent)
+            tx = SqlTransaction(session.sql, insert_if_absent, self._clock)
             value = job.change(tx)
             tx.flush(self._clock.now())
         # The error belongs to this job's caller; the other jobs go on.
@@ -152,9 +156,9 @@ class SqliteWriter:
                 raise
             session.raw.execute("ROLLBACK TO job")
             session.raw.execute("RELEASE job")
-            return _Outcome(job, None, translated(error))
+            return _Outcome(job, error=translated(error))
         session.raw.execute("RELEASE job")
-        return _Outcome(job, value)
+        return _Outcome(job, tx, value)
 
     def _drop_session(self) -> None:
         """Close the connection, which rolls back; the next batch opens a fresh one."""

@@ -25,3 +25,16 @@ def stored_digest(text: str) -> Digest:
     """Return the digest of a stored text, which was checked when it came in."""
     algorithm, _, encoded = text.partition(":")
     return Digest(algorithm, encoded)
+
+
+def is_storable(*texts: str) -> bool:
+    """Tell whether every database takes the texts; nothing can be stored under any other."""
+    joined = "".join(texts)
+    # PostgreSQL has no NUL, and the drivers refuse lone surrogates.
+    if "\0" in joined:
+        return False
+    try:
+        joined.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

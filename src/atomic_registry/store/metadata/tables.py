@@ -15,6 +15,7 @@ from sqlalchemy import (
     Text,
     TypeDecorator,
     UniqueConstraint,
+    text,
 )
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -31,13 +32,20 @@ class Moment(TypeDecorator[datetime]):
         return None if value is None else (value - _EPOCH) // _MICROSECOND
 
     def process_result_value(self, value: int | None, dialect: Dialect) -> datetime | None:
-        return None if value is None else _EPOCH + value * _MICROSECOND
+        return None if value is None else moment_of(value)
+
+
+def moment_of(value: int) -> datetime:
+    """Return the time that is stored as this number."""
+    return _EPOCH + value * _MICROSECOND
 
 
 # Pages are cut in byte order; the collation of a PostgreSQL database would order otherwise.
 PlainText = Text().with_variant(Text(collation="C"), "postgresql")
 # SQLite gives numbers by itself only to a column of type INTEGER.
 RowId = BigInteger().with_variant(Integer(), "sqlite")
+
+_IS_OF_OBJECT = text("kind <> 'repository'")
 
 metadata = MetaData()
 
@@ -153,9 +161,71 @@ changes = Table(
     Column("at", Moment, nullable=False),
     Column("actor", PlainText, nullable=False),
     Column("kind", PlainText, nullable=False),
-    Column("repository", PlainText, nullable=False),
     Column("verb", PlainText, nullable=False),
     Column("object", PlainText, nullable=False),
+    Column("namespace", PlainText, nullable=False, server_default=""),
+    Column("name", PlainText, nullable=False, server_default=""),
+    # Followers of the stored objects pass over the pushes, which are most of the log.
+    Index(
+        "changes_of_objects",
+        "revision",
+        sqlite_where=_IS_OF_OBJECT,
+        postgresql_where=_IS_OF_OBJECT,
+    ),
+)
+
+objects = Table(
+    "objects",
+    metadata,
+    Column("kind", PlainText, primary_key=True),
+    Column("namespace", PlainText, primary_key=True),
+    Column("name", PlainText, primary_key=True),
+    Column("uid", PlainText, nullable=False),
+    Column("revision", BigInteger, nullable=False),
+    Column("body", PlainText, nullable=False),
+)
+
+tokens = Table(
+    "tokens",
+    metadata,
+    Column("id", PlainText, primary_key=True),
+    Column("kind", PlainText, nullable=False),
+    Column("user_name", PlainText, nullable=False),
+    Column("user_uid", PlainText, nullable=False),
+    Column("client", PlainText, nullable=False),
+    Column("scopes", PlainText, nullable=False),
+    Column("description", PlainText, nullable=False),
+    Column("created_at", Moment, nullable=False),
+    Column("expires_at", Moment),
+    Column("last_used_at", Moment),
+    Column("inactivity_seconds", BigInteger),
+    Column("family", PlainText, nullable=False),
+    Column("state", PlainText, nullable=False),
+    Column("lookup", PlainText),
+    Index("tokens_user", "user_name", "id"),
+    Index("tokens_family", "family"),
+    Index("tokens_expires_at", "expires_at"),
+    Index("tokens_lookup", "lookup"),
+)
+
+login_failures = Table(
+    "login_failures",
+    metadata,
+    Column("key", PlainText, primary_key=True),
+    Column("at", Moment, primary_key=True),
+    Column("failures", BigInteger, nullable=False),
+    Index("login_failures_at", "at"),
+    sqlite_with_rowid=False,
+)
+
+signing_keys = Table(
+    "signing_keys",
+    metadata,
+    Column("id", PlainText, primary_key=True),
+    Column("private_pem", PlainText, nullable=False),
+    Column("created_at", Moment, nullable=False),
+    Column("signs_until", Moment, nullable=False),
+    Column("verifies_until", Moment, nullable=False),
 )
 
 schema_info = Table(

@@ -1,0 +1,191 @@
+"""Composition root: settings in, running services out; the only place that names adapters."""
+
+import asyncio
+import ipaddress
+import os
+from collections.abc import Awaitable, Callable, Collection
+from pathlib import Path
+
+import structlog
+
+from atomic_registry.app.access import ANYBODY, AccessControl
+from atomic_registry.app.announcement import allows_all, announce
+from atomic_registry.app.master import MASTER_ROWS, MasterWorker
+from atomic_registry.app.master_files import (
+    ADMINISTRATOR_NAME,
+    MasterFiles,
+    prepare_master_files,
+)
+from atomic_registry.app.registry import RegistryWorker
+from atomic_registry.clock import SystemClock
+from atomic_registry.config.settings import Settings, parse_listen
+from atomic_registry.faces.registry import routes
+from atomic_registry.identity.defaults import ensure_defaults
+from atomic_registry.store.blobs.filesystem import FilesystemBlobStore
+from atomic_registry.store.metadata import open_metadata, prepare_metadata
+from atomic_registry.system.serve import CannotServe, Service, run_services
+from atomic_registry.system.workers import WorkerApp, WorkerOptions
+from atomic_registry.web.logs import configure_logging
+from atomic_registry.web.metrics import HttpMetrics
+from atomic_registry.web.server import ServerLimits
+
+__all__ = ["SERVICES", "RegistryWorker", "database_url", "refuse_open_policy_in_public", "serve"]
+
+SERVICES = ("registry", "master")
+
+_logger = structlog.get_logger(__name__)
+_CLOCK = SystemClock()
+
+
+def serve(settings: Settings, services: Collection[str] = SERVICES) -> int:
+    """Run the services until they are told to stop; return the exit code.
+
+    Raises:
+        CannotServe, DomainError, OSError: they cannot start; the message says what to do.
+    """
+    configure_logging(level=settings.log.level.upper())
+    if settings.access.policy == "open":
+        refuse_open_policy_in_public(parse_listen(settings.http.listen)[0])
+    for directory in (settings.root, settings.datastore_directory, settings.storage_directory):
+        directory.mkdir(mode=0o750, parents=True, exist_ok=True)
+    files = None
+    if settings.access.policy == "rbac":
+        files = prepare_master_files(settings, _CLOCK)
+    url = database_url(settings)
+    prepare_metadata(url)
+    if files is not None:
+        asyncio.run(_store_defaults(url, ADMINISTRATOR_NAME if files.first_password else ""))
+        if allows_all(files):
+            _logger.warning(ANYBODY)
+    made = []
+    if "registry" in services:
+        made.append(_registry_service(settings, files))
+    if "master" in services and files is not None:
+        made.append(_master_service(settings, files))
+    return run_services(
+        made, root=settings.root, on_ready=lambda: announce(settings, files, services)
+    )
+
+
+def database_url(settings: Settings) -> str:
+    """Return the URL of the metadata database: the one that is set, or SQLite below the root."""
+    if settings.database.url:
+        return settings.database.url
+    return f"sqlite:///{settings.datastore_directory.absolute()}/metadata.db"
+
+
+def refuse_open_policy_in_public(host: str) -> None:
+    """Return if the address is a loopback one; asked where everybody may do everything.
+
+    Raises:
+        CannotServe: anybody on the network could read and overwrite every image.
+    """
+    try:
+        is_loopback = ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        is_loopback = host == "localhost"
+    if not is_loopback:
+        raise CannotServe(
+            f"the registry does not listen on {host} with access.policy=open: anybody who reaches "
+            "it could read and overwrite every image; use access.policy=rbac, or listen on "
+            "127.0.0.1 or [::1]"
+        )
+
+
+async def _store_defaults(url: str, administrator: str) -> None:
+    # Closed before the workers are forked: no connection and no thread goes with them.
+    metadata = open_metadata(url, _CLOCK)
+    try:
+        await metadata.write(
+            lambda tx: ensure_defaults(tx, _CLOCK.now(), administrator=administrator)
+        )
+    finally:
+        await metadata.close()
+
+
+def _registry_service(settings: Settings, files: MasterFiles | None) -> Service:
+    url = database_url(settings)
+    http = settings.http
+    workers = http.workers or len(os.sched_getaffinity(0))
+    metrics = HttpMetrics(((row[0], row[1]) for row in routes.ROWS), workers=workers)
+    node = _node_id(settings.root)
+
+    async def build(index: int) -> RegistryWorker:
+        metrics.attach(index)
+        metadata = open_metadata(url, _CLOCK)
+        access = None
+        if files is not None:
+            access = AccessControl(
+                metadata,
+                files.config.oauth_config.identity_providers,
+                trusted_proxies=http.trusted_proxies,
+                clock=_CLOCK,
+            )
+        blobs = FilesystemBlobStore(settings.storage_directory)
+        worker = RegistryWorker(
+            settings, metadata, blobs, access=access, metrics=metrics, node=f"{node}.{index}"
+        )
+        await worker.start(expires_uploads=index == 0)
+        return worker
+
+    certificate, key = http.tls.certificate, http.tls.key
+    tls = (certificate, key) if certificate is not None and key is not None else None
+    return Service(
+        name="registry",
+        listen=parse_listen(http.listen),
+        workers=workers,
+        options=_worker_options(settings, build, tls),
+    )
+
+
+def _master_service(settings: Settings, files: MasterFiles) -> Service:
+    url = database_url(settings)
+    metrics = HttpMetrics(
+        ((method, path) for method, path in MASTER_ROWS), workers=settings.master.workers
+    )
+
+    async def build(index: int) -> MasterWorker:
+        metrics.attach(index)
+        metadata = open_metadata(url, _CLOCK)
+        worker = MasterWorker(settings, files, metadata, metrics=metrics, clock=_CLOCK)
+        await worker.start(cleans_up=index == 0)
+        return worker
+
+    return Service(
+        name="master",
+        listen=parse_listen(files.config.serving_info.bind_address),
+        workers=settings.master.workers,
+        options=_worker_options(
+            settings, build, (files.certificate, files.key), client_ca=files.client_ca
+        ),
+    )
+
+
+def _worker_options(
+    settings: Settings,
+    build: Callable[[int], Awaitable[WorkerApp]],
+    tls: tuple[Path, Path] | None,
+    *,
+    client_ca: Path | None = None,
+) -> WorkerOptions:
+    http = settings.http
+    return WorkerOptions(
+        build=build,
+        tls=tls,
+        client_ca=client_ca,
+        limits=ServerLimits(
+            header_seconds=http.header_seconds,
+            body_idle_seconds=http.body_idle_seconds,
+            send_seconds=http.send_idle_seconds,
+        ),
+        max_connections=http.max_connections,
+        drain_seconds=http.drain_seconds,
+    )
+
+
+def _node_id(root: Path) -> str:
+    """Return the name of this installation in leases; it outlives restarts."""
+    path = root / "node-id"
+    if not path.exists():
+        path.write_text(_CLOCK.new_id())
+    return path.read_text().strip()

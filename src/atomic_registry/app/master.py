@@ -1,0 +1,190 @@
+"""The master in one worker process: OAuth and the API on one listener."""
+
+from collections.abc import Iterable
+from datetime import timedelta
+from hashlib import sha256
+from typing import cast
+
+from atomic_registry.app.access import AccessControl
+from atomic_registry.app.master_files import MasterFiles
+from atomic_registry.clock import Clock
+from atomic_registry.config.master_config import OAuthConfig, SessionSecret
+from atomic_registry.config.settings import Settings
+from atomic_registry.content import ports as content
+from atomic_registry.content.projects import delete_contents
+from atomic_registry.errors import DomainError
+from atomic_registry.faces.api import errors as api_errors
+from atomic_registry.faces.api import routes as api
+from atomic_registry.faces.api.discovery import DiscoveryHandlers
+from atomic_registry.faces.api.objects import ObjectHandlers, ProjectRequestHandlers
+from atomic_registry.faces.api.reviews import ReviewHandlers
+from atomic_registry.faces.api.tokens import OwnTokenHandlers, RobotTokenHandlers
+from atomic_registry.faces.oauth import routes as oauth
+from atomic_registry.faces.oauth.options import OAuthOptions
+from atomic_registry.identity.actors import Actor
+from atomic_registry.identity.consent import ConsentService, GrantMethod
+from atomic_registry.identity.device_grants import DeviceGrantService
+from atomic_registry.identity.grants import GrantOptions, GrantService
+from atomic_registry.identity.oauth_clients import ensure_default_clients
+from atomic_registry.identity.ports import Transaction
+from atomic_registry.resources.engine import ObjectService
+from atomic_registry.resources.ports import Authority
+from atomic_registry.resources.projects import ProjectLimit, ProjectService, RequestRules
+from atomic_registry.resources.reviews import ReviewService
+from atomic_registry.resources.tokens import OwnTokenService, RobotTokenService
+from atomic_registry.store.metadata import MetadataDatabase
+from atomic_registry.web.endpoint import Router
+from atomic_registry.web.guard import Face, Guard
+from atomic_registry.web.health import ProbeHandlers
+from atomic_registry.web.messages import Request, Response
+from atomic_registry.web.metrics import HttpMetrics
+
+MASTER_ROWS: tuple[tuple[str, str], ...] = tuple(
+    (row[0], row[1]) for row in (*oauth.ROWS, *api.ROWS)
+)
+_API_PREFIXES = ("/api", "/apis", "/oapi", "/version", "/healthz", "/readyz", "/livez", "/metrics")
+_CONSOLE_PORT = 9090
+
+
+class MasterWorker:
+    """The services of the master and their faces."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        files: MasterFiles,
+        metadata: MetadataDatabase,
+        *,
+        metrics: HttpMetrics,
+        clock: Clock,
+    ) -> None:
+        self._metadata = metadata
+        self._clock = clock
+        self._metrics = metrics
+        self._files = files
+        config = files.config
+        self.access = AccessControl(
+            metadata,
+            config.oauth_config.identity_providers,
+            trusted_proxies=settings.http.trusted_proxies,
+            clock=clock,
+        )
+        self._oauth = self._build_oauth(config.oauth_config)
+        rows = [*oauth.endpoints(self._oauth), *api.endpoints(self._build_api())]
+        face = Face(
+            name="master",
+            router=Router(rows, {**oauth.CONVERTERS, **api.CONVERTERS}),
+            render_error=self._render_error,
+            render_internal=api_errors.render_internal,
+            default_headers={
+                "X-Content-Type-Options": "nosniff",
+                "Strict-Transport-Security": "max-age=31536000",
+                "Cache-Control": "no-store",
+            },
+            forwarding=self.access.forwarding,
+        )
+        self.guard = Guard(
+            face,
+            self.access.policy,
+            self.access.credentials,
+            metrics=metrics,
+            clock=clock,
+            access_log=settings.log.access,
+        )
+
+    async def start(self, *, cleans_up: bool) -> None:
+        """Register the product's own OAuth clients and follow who may do what."""
+        url = self._files.public_url
+        console = f"{url.rpartition(':')[0]}:{_CONSOLE_PORT}"
+        now = self._clock.now()
+        await self._metadata.write(lambda tx: ensure_default_clients(tx, url, console, now=now))
+        await self.access.start(cleans_up=cleans_up)
+
+    async def close(self) -> None:
+        """Stop the work in the background and let go of the database."""
+        await self.access.close()
+        await self._metadata.close()
+
+    def _build_oauth(self, config: OAuthConfig) -> oauth.OAuthHandlers:
+        store, clock, access = self._metadata, self._clock, self.access
+        life = config.token_config
+        grants = GrantService(
+            store,
+            access.tokens,
+            clock,
+            GrantOptions(
+                access_lifetime=timedelta(seconds=life.access_token_max_age_seconds),
+                code_lifetime=timedelta(seconds=life.authorize_token_max_age_seconds),
+                inactivity_seconds=life.access_token_inactivity_timeout_seconds or None,
+            ),
+        )
+        method = GrantMethod(config.grant_config.method)
+        services = oauth.OAuthServices(
+            grants=grants,
+            devices=DeviceGrantService(store, access.tokens, grants, clock),
+            consent=ConsentService(store, clock, default=method),
+            tokens=access.tokens,
+            logins=access.logins,
+        )
+        templates = {
+            "login": config.templates.login,
+            "providerSelection": config.templates.provider_selection,
+            "error": config.templates.error,
+        }
+        options = OAuthOptions(
+            issuer=self._files.public_url,
+            session_keys=tuple(session_keys(self._files.session_secrets)),
+            session_name=config.session_config.session_name,
+            session_max_age_seconds=config.session_config.session_max_age_seconds,
+            always_shows_selection=config.always_show_provider_selection,
+            templates={name: path for name, path in templates.items() if path is not None},
+        )
+        return oauth.OAuthHandlers(services, options, clock)
+
+    def _build_api(self) -> api.Handlers:
+        store, clock, access = self._metadata, self._clock, self.access
+        authority = Authority(policy=access.policy, rights=access.policy, accounts=access.directory)
+        said = self._files.config.project_config
+        projects = ProjectService(
+            store,
+            clock,
+            authority,
+            rules=RequestRules(
+                message=said.project_request_message,
+                limits=(ProjectLimit(max_projects=said.max_projects_per_user),),
+            ),
+            delete_contents=_delete_contents,
+        )
+        return api.Handlers(
+            objects=ObjectHandlers(ObjectService(store, clock, authority)),
+            projects=ObjectHandlers(projects),
+            requests=ProjectRequestHandlers(projects),
+            reviews=ReviewHandlers(ReviewService(store, authority)),
+            robot_tokens=RobotTokenHandlers(RobotTokenService(store, access.tokens)),
+            own_tokens=OwnTokenHandlers(OwnTokenService(store, access.tokens)),
+            discovery=DiscoveryHandlers(),
+            probes=ProbeHandlers(
+                {"database": store.ping}, self._render_metrics, notices=access.notices
+            ),
+        )
+
+    async def _render_metrics(self) -> bytes:
+        return self._metrics.render()
+
+    def _render_error(self, error: DomainError, request: Request | None) -> Response:
+        if request is None or request.path.startswith(_API_PREFIXES):
+            return api_errors.render_error(error, request)
+        return self._oauth.errors.render_error(error, request)
+
+
+def session_keys(secrets: Iterable[SessionSecret]) -> list[bytes]:
+    """Return one key of 32 bytes for each pair of the original's session secrets."""
+    return [
+        sha256(f"{secret.authentication}/{secret.encryption}".encode()).digest()
+        for secret in secrets
+    ]
+
+
+def _delete_contents(tx: Transaction, actor: Actor, project: str) -> None:
+    # The store's transactions have the parts of both packages.
+    delete_contents(cast("content.Transaction", tx), actor, project)

@@ -1,0 +1,134 @@
+"""What the master keeps in files: its configuration, the CA, certificates and session secrets.
+
+What is missing is made on the first start; what is there is an administrator's and stays.
+"""
+
+import base64
+import socket
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from argon2 import PasswordHasher
+
+from atomic_registry.clock import Clock
+from atomic_registry.config.load import process_environment
+from atomic_registry.config.master_config import (
+    HTPASSWD_NAME,
+    MasterConfig,
+    SessionSecret,
+    default_master_config,
+    load_master_config,
+    load_session_secrets,
+)
+from atomic_registry.config.settings import Settings, parse_listen
+from atomic_registry.identity.actors import CLUSTER_ADMINS
+from atomic_registry.system.ca import (
+    ensure_client_certificate,
+    ensure_server_certificate,
+    ensure_signer,
+)
+from atomic_registry.system.durable_files import write_file
+
+ADMINISTRATOR = "system:admin"
+ADMINISTRATOR_NAME = "admin"
+_PASSWORD_LENGTH = 24
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MasterFiles:
+    """The files as they were at the start."""
+
+    config: MasterConfig
+    public_url: str
+    certificate: Path
+    key: Path
+    client_ca: Path | None
+    authority: Path
+    session_secrets: tuple[SessionSecret, ...]
+    first_password: str = field(default="", repr=False)
+
+
+def prepare_master_files(settings: Settings, clock: Clock) -> MasterFiles:
+    """Make what is missing and read the rest.
+
+    Raises:
+        ConfigInvalid: with all mistakes of the master's file.
+        OSError: the directory cannot be written.
+    """
+    directory = settings.master_directory
+    directory.mkdir(mode=0o750, parents=True, exist_ok=True)
+    path = settings.master_config_file
+    first_password = ""
+    if not path.exists():
+        choice = settings.master.identity_provider
+        if choice == "htpasswd":
+            first_password = _make_administrator(path.with_name(HTPASSWD_NAME), clock)
+        text = default_master_config(
+            bind_address=settings.master.listen,
+            public_url=default_public_url(settings),
+            identity_provider=choice,
+        )
+        write_file(path, text.encode(), 0o640)
+    config = load_master_config(path, process_environment())
+    signer = ensure_signer(directory, clock=clock)
+    pair = ensure_server_certificate(directory, hostnames(settings), signer, clock=clock)
+    ensure_client_certificate(ADMINISTRATOR, [CLUSTER_ADMINS], signer, clock=clock)
+    secrets = config.oauth_config.session_config.session_secrets_file
+    if secrets is None:
+        secrets = directory / "session-secrets.yaml"
+        if not secrets.exists():
+            write_file(secrets, _new_session_secrets(clock).encode(), 0o600)
+    serving = config.serving_info
+    return MasterFiles(
+        config=config,
+        public_url=(
+            config.oauth_config.master_public_url
+            or config.master_public_url
+            or default_public_url(settings)
+        ).rstrip("/"),
+        certificate=serving.cert_file or pair.certificate,
+        key=serving.key_file or pair.key,
+        client_ca=serving.client_ca,
+        authority=signer.certificate,
+        session_secrets=load_session_secrets(secrets),
+        first_password=first_password,
+    )
+
+
+def _make_administrator(path: Path, clock: Clock) -> str:
+    """Write a password file with one name in it and return the password."""
+    digits = bytes.fromhex(clock.new_id() + clock.new_id())
+    password = base64.urlsafe_b64encode(digits).decode()[:_PASSWORD_LENGTH]
+    text = f"{ADMINISTRATOR_NAME}:{PasswordHasher().hash(password)}\n"
+    write_file(path, text.encode(), 0o600)
+    return password
+
+
+def hostnames(settings: Settings) -> list[str]:
+    """Return the names and addresses that certificates are made for."""
+    named = [name.strip() for name in settings.master.hostnames.split(",") if name.strip()]
+    machine = [socket.gethostname(), "localhost", "127.0.0.1", "::1"]
+    return list(dict.fromkeys((*named, *machine)))
+
+
+def default_public_url(settings: Settings) -> str:
+    """Return the URL of the master where its file names none."""
+    host, port = parse_listen(settings.master.listen)
+    named = [name.strip() for name in settings.master.hostnames.split(",") if name.strip()]
+    if named:
+        host = named[0]
+    elif host in {"0.0.0.0", "::"}:  # noqa: S104 - compared, not bound
+        host = socket.gethostname()
+    return f"https://[{host}]:{port}" if ":" in host else f"https://{host}:{port}"
+
+
+def _new_session_secrets(clock: Clock) -> str:
+    authentication = clock.new_id() + clock.new_id()
+    return f"""\
+# Keys of session cookies: the first pair writes, all of them read. Put a new pair on top.
+apiVersion: v1
+kind: SessionSecrets
+secrets:
+- authentication: "{authentication}"
+  encryption: "{clock.new_id()}"
+"""

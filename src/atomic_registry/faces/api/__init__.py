@@ -1,0 +1,1 @@
+"""The Kubernetes-style API of the master."""

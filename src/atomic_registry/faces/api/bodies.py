@@ -1,0 +1,136 @@
+"""Reads what clients send: JSON documents within a limit, each key once; and options of lists."""
+
+import json
+from typing import NoReturn, TypeVar
+
+import msgspec
+
+from atomic_registry.errors import BodyInterrupted, ObjectInvalid, ParameterInvalid, TooLarge
+from atomic_registry.errors import Unsupported as UnsupportedForm
+from atomic_registry.resources.documents import without_nulls
+from atomic_registry.resources.paging import ListOptions
+from atomic_registry.resources.selectors import parse_label_selector
+from atomic_registry.web.messages import Query, Request
+
+Document = dict[str, object]
+T = TypeVar("T")
+
+MAX_BYTES = 3 * 512 * 1024
+_JSON_TYPES = ("", "application/json")
+
+
+async def read_document(request: Request) -> Document:
+    """Return the JSON object of the body; an absent body is an empty one.
+
+    Raises:
+        Unsupported: the body is announced as something else than JSON.
+        TooLarge: it is longer than an object may be.
+        ParameterInvalid: it is no JSON object, or a key stands twice in one.
+    """
+    content = await _read_bytes(request)
+    if not content:
+        return {}
+    media_type = request.headers.get("Content-Type", "").partition(";")[0].strip().lower()
+    if media_type not in _JSON_TYPES:
+        raise UnsupportedForm(what="a body of this type", hint="send application/json")
+    try:
+        # The strict decoder refuses what the lenient one lets through (bad UTF-8, lone
+        # surrogates); only the lenient one can see duplicate keys.
+        msgspec.json.decode(content)
+        tree = json.loads(content, object_pairs_hook=_unique_keys, parse_constant=_refuse_constant)
+    except RecursionError:
+        raise _bad_body("it is nested too deeply") from None
+    except ValueError as error:
+        # Parts of the body may be secret, so the message names none of it.
+        raise _bad_body("it is not JSON, or a key stands twice") from error
+    if not isinstance(tree, dict):
+        raise _bad_body("it must be one JSON object")
+    if "\\u0000" in content.decode():
+        raise _bad_body("it may not contain the character U+0000")
+    return tree
+
+
+def read_as(document: Document, form: type[T], kind: str) -> T:
+    """Return the document as a value of a form.
+
+    Raises:
+        ObjectInvalid: a field has the wrong type.
+    """
+    try:
+        return msgspec.convert(without_nulls(document), form)
+    except msgspec.ValidationError as error:
+        message, _, path = str(error).partition(" - at `$")
+        cause = (path.strip("`.") or "document", message)
+        raise ObjectInvalid(kind=kind, name="", causes=[cause]) from error
+
+
+def read_list_options(query: Query) -> ListOptions:
+    """Return the options of a list.
+
+    Raises:
+        ParameterInvalid: one of them is not served or cannot be read.
+    """
+    refuse_unserved(query)
+    return ListOptions(
+        limit=read_limit(query),
+        continue_token=query.get("continue") or "",
+        labels=parse_label_selector(query.get("labelSelector") or ""),
+    )
+
+
+def read_limit(query: Query) -> int:
+    """Return how many items are asked for, 0 for no limit.
+
+    Raises:
+        ParameterInvalid: it is not a number.
+    """
+    text = query.get("limit") or "0"
+    if not (text.isascii() and text.isdigit()):
+        raise ParameterInvalid(
+            parameter="limit", value=text, reason="it must be a number, 0 or more"
+        )
+    return int(text[:9])
+
+
+def refuse_unserved(query: Query) -> None:
+    """Refuse options that change what a request means and would be ignored.
+
+    Raises:
+        ParameterInvalid: one of them is there.
+    """
+    for name in ("watch", "fieldSelector", "dryRun"):
+        value = query.get(name)
+        if value not in {None, "", "0", "false"}:
+            raise ParameterInvalid(
+                parameter=name, value=value or "", reason="this server does not offer it"
+            )
+
+
+async def _read_bytes(request: Request) -> bytes:
+    body = request.body
+    if body.length is not None and body.length > MAX_BYTES:
+        raise TooLarge(what="the object", limit=MAX_BYTES)
+    pieces, received = [], 0
+    async for piece in body:
+        received += len(piece)
+        if received > MAX_BYTES:
+            raise TooLarge(what="the object", limit=MAX_BYTES)
+        pieces.append(piece)
+    if body.length is not None and received != body.length:
+        raise BodyInterrupted(received=received)
+    return b"".join(pieces)
+
+
+def _unique_keys(pairs: list[tuple[str, object]]) -> Document:
+    result = dict(pairs)
+    if len(result) != len(pairs):
+        raise ValueError("a key stands twice in one object")
+    return result
+
+
+def _refuse_constant(text: str) -> NoReturn:
+    raise ValueError(text)
+
+
+def _bad_body(reason: str) -> ParameterInvalid:
+    return ParameterInvalid(parameter="the body", value="JSON", reason=reason)

@@ -1,0 +1,193 @@
+"""THE TABLE: every resource that the API serves, one row each.
+
+Routes, discovery and the rights that are asked come from here. Whatever is served at several
+groups is one stored object; the first group is the resource's own.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from atomic_registry.identity.records import (
+    ClusterRole,
+    ClusterRoleBinding,
+    Group,
+    Identity,
+    OAuthClient,
+    OAuthClientAuthorization,
+    Project,
+    Role,
+    RoleBinding,
+    ServiceAccount,
+    User,
+)
+from atomic_registry.kube.objects import KubeObject
+from atomic_registry.resources import strategies
+from atomic_registry.resources.role_strategies import RBAC, BindingStrategy, RoleStrategy
+from atomic_registry.resources.strategies import Strategy
+
+VERSION = "v1"
+CORE = ""
+LEGACY = "oapi"
+"""Stands for the old `/oapi/v1`, where every OpenShift group was served without its name."""
+AUTHENTICATION = "authentication.k8s.io"
+AUTHORIZATION = "authorization.openshift.io"
+ACCESS = "authorization.k8s.io"
+IMAGE = "image.openshift.io"
+OAUTH = "oauth.openshift.io"
+PROJECT = "project.openshift.io"
+USER = "user.openshift.io"
+_OPENSHIFT = ".openshift.io"
+
+_STORED = ("get", "list", "create", "update", "delete")
+_READ = ("get", "list")
+_CREATE = ("create",)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resource:
+    """One row. `stored` is None where nothing is kept under the name: requests and reviews."""
+
+    plural: str
+    kind: str
+    groups: tuple[str, ...]
+    verbs: tuple[str, ...]
+    namespaced: bool = False
+    short_names: tuple[str, ...] = ()
+    stored: type[KubeObject] | None = None
+    strategy: Strategy = field(default_factory=Strategy)
+
+    @property
+    def served_groups(self) -> tuple[str, ...]:
+        """Every group it is served at, the legacy one with the OpenShift groups."""
+        is_old = any(group.endswith(_OPENSHIFT) for group in self.groups)
+        return (*self.groups, LEGACY) if is_old else self.groups
+
+    def asked_group(self, group: str) -> str:
+        """Return the group that rights are asked of, where it is served at this one."""
+        return self.groups[0] if group == LEGACY else group
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """A resource as one request names it."""
+
+    resource: Resource
+    group: str
+    namespace: str = ""
+
+    @property
+    def api_version(self) -> str:
+        """What documents carry as `apiVersion`."""
+        return api_version(self.group)
+
+
+def _stored(
+    kind: type[KubeObject],
+    groups: tuple[str, ...],
+    strategy: Strategy,
+    *,
+    short_names: tuple[str, ...] = (),
+) -> Resource:
+    return Resource(
+        plural=kind.plural,
+        kind=kind.kind,
+        groups=groups,
+        verbs=_STORED,
+        namespaced=kind.namespaced,
+        short_names=short_names,
+        stored=kind,
+        strategy=strategy,
+    )
+
+
+def _review(plural: str, kind: str, *groups: str, namespaced: bool = False) -> Resource:
+    return Resource(plural=plural, kind=kind, groups=groups, verbs=_CREATE, namespaced=namespaced)
+
+
+PROJECTS = _stored(Project, (PROJECT,), strategies.ProjectStrategy())
+USERS = _stored(User, (USER,), strategies.UserStrategy())
+ROBOTS = _stored(ServiceAccount, (CORE,), strategies.RobotStrategy(), short_names=("sa",))
+PROJECT_REQUESTS = Resource(
+    plural="projectrequests", kind="ProjectRequest", groups=(PROJECT,), verbs=("create", "list")
+)
+ROBOT_TOKENS = Resource(
+    plural="serviceaccounts/token",
+    kind="TokenRequest",
+    groups=(CORE,),
+    verbs=("create", "get", "delete"),
+    namespaced=True,
+)
+USER_TOKENS = Resource(
+    plural="useroauthaccesstokens",
+    kind="UserOAuthAccessToken",
+    groups=(OAUTH,),
+    verbs=("get", "list", "create", "delete"),
+)
+_BOTH = (AUTHORIZATION, RBAC)
+
+RESOURCES: tuple[Resource, ...] = (
+    PROJECTS,
+    PROJECT_REQUESTS,
+    USERS,
+    _stored(Identity, (USER,), strategies.IdentityStrategy()),
+    _stored(Group, (USER,), strategies.GroupStrategy()),
+    _stored(Role, _BOTH, RoleStrategy()),
+    _stored(ClusterRole, _BOTH, RoleStrategy()),
+    _stored(RoleBinding, _BOTH, BindingStrategy()),
+    _stored(ClusterRoleBinding, _BOTH, BindingStrategy()),
+    ROBOTS,
+    ROBOT_TOKENS,
+    _stored(OAuthClient, (OAUTH,), strategies.OAuthClientStrategy()),
+    _stored(OAuthClientAuthorization, (OAUTH,), strategies.AuthorizationStrategy()),
+    USER_TOKENS,
+    _review("selfsubjectreviews", "SelfSubjectReview", AUTHENTICATION),
+    _review("selfsubjectaccessreviews", "SelfSubjectAccessReview", ACCESS),
+    _review("subjectaccessreviews", "SubjectAccessReview", AUTHORIZATION),
+    _review("subjectaccessreviews", "SubjectAccessReview", ACCESS),
+    _review("resourceaccessreviews", "ResourceAccessReview", AUTHORIZATION),
+    _review("selfsubjectrulesreviews", "SelfSubjectRulesReview", ACCESS),
+    _review(
+        "localsubjectaccessreviews", "LocalSubjectAccessReview", AUTHORIZATION, namespaced=True
+    ),
+    _review("localsubjectaccessreviews", "LocalSubjectAccessReview", ACCESS, namespaced=True),
+    _review(
+        "localresourceaccessreviews", "LocalResourceAccessReview", AUTHORIZATION, namespaced=True
+    ),
+    _review("selfsubjectrulesreviews", "SelfSubjectRulesReview", AUTHORIZATION, namespaced=True),
+)
+
+
+def api_version(group: str) -> str:
+    """Return the `apiVersion` of a group's documents."""
+    return VERSION if group in {CORE, LEGACY} else f"{group}/{VERSION}"
+
+
+def prefix(group: str) -> str:
+    """Return the path below which a group is served."""
+    if group == CORE:
+        return f"/api/{VERSION}"
+    return f"/oapi/{VERSION}" if group == LEGACY else f"/apis/{group}/{VERSION}"
+
+
+def named_groups() -> list[str]:
+    """Return the groups served below `/apis`."""
+    found = dict.fromkeys(group for row in RESOURCES for group in row.groups)
+    return [group for group in found if group != CORE]
+
+
+def resources_of(group: str) -> Iterator[Resource]:
+    """Yield the rows of a group."""
+    return (row for row in RESOURCES if group in row.served_groups)
+
+
+def own_group(group: str, resource: str) -> str:
+    """Return the group meant by a review that leaves it out, as the original's reviews do."""
+    if group not in {CORE, LEGACY}:
+        return group
+    plural = resource.partition("/")[0]
+    if plural.startswith("image"):
+        return IMAGE
+    for row in RESOURCES:
+        if row.plural == plural:
+            return row.groups[0]
+    return group
