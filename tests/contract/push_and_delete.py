@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from collections.abc import Sequence
 
 from tests.contract.metadata_store import NAME, NOW, OpenAnother
 
@@ -67,7 +68,7 @@ async def is_linked(store: MetadataDatabase, name: RepositoryName, digest: Diges
     return await store.find_blob(name, digest) is not None
 
 
-def assert_only_expected(results: list[BaseException | None]) -> None:
+def assert_only_expected(results: Sequence[BaseException | None]) -> None:
     """Nothing but the domain's answers: no deadlock, no conflict, no lost connection."""
     surprises = [result for result in results if result and not isinstance(result, EXPECTED)]
     assert surprises == []

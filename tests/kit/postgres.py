@@ -5,7 +5,7 @@ import shutil
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import quote
@@ -37,13 +37,14 @@ class Postgres:
         self._databases += 1
         name = f"registry{self._databases}"
         deadline = time.monotonic() + _START_SECONDS
-        command = [self._programs / "createdb", "-h", self._directory, name]
+        command = [str(self._programs / "createdb"), "-h", str(self._directory), name]
         while _as_postgres(command, check=False) and time.monotonic() < deadline:
             time.sleep(0.1)
         return f"postgresql://postgres@/{name}?host={quote(str(self._directory))}"
 
     def _control(self, *words: str) -> None:
-        _as_postgres([self._programs / "pg_ctl", "-D", self._directory / "data", *words])
+        command: list[str | Path] = [self._programs / "pg_ctl", "-D", self._directory / "data"]
+        _as_postgres([*command, *words])
 
 
 @contextmanager
@@ -68,7 +69,7 @@ def run_postgres() -> Iterator[Postgres]:
         shutil.rmtree(directory, ignore_errors=True)
 
 
-def _as_postgres(command: list[str | Path], *, check: bool = True) -> int:
+def _as_postgres(command: Sequence[str | Path], *, check: bool = True) -> int:
     done = subprocess.run(
         ["runuser", "-u", "postgres", "--", *map(str, command)],
         cwd="/",

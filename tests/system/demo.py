@@ -39,9 +39,18 @@ class FileSource:
 
 
 def make_guard(root: Path, *, access_log: bool = False) -> Guard:
-    async def small(_request: Request) -> Response:
+    def quick_small(_request: Request) -> Response:
         headers = {"Content-Type": "text/plain", "ETag": '"a"', "X-A": "1", "X-B": "2"}
         return Response(status=200, headers=headers, body=KILOBYTE)
+
+    async def small(request: Request) -> Response:
+        return quick_small(request)
+
+    def quick_missing(request: Request) -> Response:
+        raise RouteUnknown(path=request.path)
+
+    async def missing(request: Request) -> Response:
+        return quick_missing(request)
 
     async def echo(request: Request) -> Response:
         return Response(status=200, body=b"".join([chunk async for chunk in request.body]))
@@ -62,7 +71,9 @@ def make_guard(root: Path, *, access_log: bool = False) -> Guard:
         return Response(status=200, body=body)
 
     rows = [
-        Endpoint("GET", "/small", Access(Verb.PULL), small),
+        Endpoint("GET", "/small", Access(Verb.PULL), small, quick_small),
+        Endpoint("GET", "/plain", Access(Verb.PULL), small),
+        Endpoint("GET", "/missing", Access(Verb.PULL), missing, quick_missing),
         Endpoint("PUT", "/echo", Access(Verb.PUSH), echo),
         Endpoint("PUT", "/early", Access(None), early),
         Endpoint("GET", "/crash", Access(None), crash),

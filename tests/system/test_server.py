@@ -1,6 +1,7 @@
 """The HTTP server on a real socket, also against clients that break the rules."""
 
 import asyncio
+import contextlib
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -76,6 +77,58 @@ async def test_a_connection_serves_many_requests_with_the_headers_of_the_face(po
         ids.add(headers["x-request-id"])
     assert len(ids) == 3
     client.writer.close()
+
+
+@pytest.mark.parametrize("path", ["/small", "/plain"])
+async def test_a_request_in_pieces_is_answered_however_it_is_cut(port: int, path: str) -> None:
+    client = await connect(port)
+    request = f"GET {path} HTTP/1.1\r\nHost: a\r\n\r\n".encode()
+    for cut in (1, 5, len(request) - 3, len(request) - 1):
+        client.send(request[:cut])
+        await asyncio.sleep(0.01)
+        client.send(request[cut:])
+        assert (await client.answer())[2] == KILOBYTE
+    client.writer.close()
+
+
+async def test_quick_and_other_answers_keep_their_order(port: int) -> None:
+    client = await connect(port)
+    order = ["small", "plain", "missing", "plain", "small", "small"]
+    client.send(b"".join(f"GET /{p} HTTP/1.1\r\nHost: a\r\n\r\n".encode() for p in order))
+    for path in order:
+        status, _, body = await client.answer()
+        assert (status, body == KILOBYTE) == ((404, False) if path == "missing" else (200, True))
+    for path in order:
+        client.send(f"GET /{path} HTTP/1.1\r\nHost: a\r\n\r\n".encode())
+        assert (await client.answer())[0] == (404 if path == "missing" else 200)
+    client.writer.close()
+
+
+@pytest.mark.parametrize("path", ["/small", "/plain"])
+async def test_a_connection_ends_after_the_answer_where_the_client_asks_for_it(
+    port: int, path: str
+) -> None:
+    for end in ("HTTP/1.1\r\nConnection: close", "HTTP/1.0"):
+        client = await connect(port)
+        client.send(f"GET {path} {end}\r\nHost: a\r\n\r\n".encode())
+        status, headers, body = await client.answer()
+        assert (status, headers["connection"], body) == (200, "close", KILOBYTE)
+        assert await client.rest() == b""
+
+
+async def test_a_client_that_reads_nothing_is_not_answered_without_end(port: int) -> None:
+    client = await connect(port)
+    client.writer.transport.pause_reading()
+    request = b"GET /small HTTP/1.1\r\nHost: a\r\n\r\n"
+    sent = 0
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(3):
+            while sent < 200_000:
+                client.send(request * 100)
+                await client.writer.drain()
+                sent += 100
+    assert sent < 200_000
+    client.writer.transport.abort()
 
 
 async def test_pipelined_requests_are_answered_in_order(port: int) -> None:

@@ -77,7 +77,7 @@ class RegistryWorker:
         handlers = self._build_handlers(settings, blobs, policy)
         face = Face(
             name="registry",
-            router=Router(routes.endpoints(handlers), routes.CONVERTERS),
+            router=Router(routes.endpoints(handlers, metadata.hot), routes.CONVERTERS),
             render_error=render_error if access is None else _challenger(settings),
             render_internal=render_internal,
             default_headers=_DEFAULT_HEADERS,

@@ -8,6 +8,7 @@ from atomic_registry.clock import Clock
 from atomic_registry.content.admission import Admission
 from atomic_registry.content.ports import (
     Change,
+    HotReads,
     MetadataStore,
     NewManifest,
     Repository,
@@ -56,9 +57,13 @@ class ManifestService:
             ManifestUnknown: there is none.
         """
         manifest = await self._metadata.find_manifest(repository, reference)
-        if manifest is None:
-            raise ManifestUnknown(repository=str(repository), reference=str(reference))
-        return manifest
+        return _there(manifest, repository, reference)
+
+    def get_now(
+        self, hot: HotReads, repository: RepositoryName, reference: Reference
+    ) -> StoredManifest:
+        """Do what `get` does, without waiting."""
+        return _there(hot.find_manifest_now(repository, reference), repository, reference)
 
     async def push(
         self,
@@ -134,6 +139,14 @@ class ManifestService:
                 tx.append(_change("deleted", actor, repository, digest=str(reference)))
 
         await self._metadata.write(commit_delete)
+
+
+def _there(
+    manifest: StoredManifest | None, repository: RepositoryName, reference: Reference
+) -> StoredManifest:
+    if manifest is None:
+        raise ManifestUnknown(repository=str(repository), reference=str(reference))
+    return manifest
 
 
 def _check_references(tx: Transaction, repository: Repository, manifest: Manifest) -> None:

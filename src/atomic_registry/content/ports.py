@@ -314,6 +314,9 @@ class MetadataStore(Protocol):
     database cannot serve.
     """
 
+    hot: "HotReads | None"
+    """The same hot reads without waiting, where the store can do that."""
+
     async def read(self, query: Callable[[Transaction], T]) -> T:
         """Run the function on one consistent snapshot."""
         ...
@@ -333,6 +336,20 @@ class MetadataStore(Protocol):
 
     async def find_blob(self, repository: RepositoryName, digest: Digest) -> StoredBlob | None:
         """Return the blob's location if the repository links it."""
+        ...
+
+
+class HotReads(Protocol):
+    """Reads of an embedded store, in microseconds and on the event loop's thread."""
+
+    def find_manifest_now(
+        self, repository: RepositoryName, reference: Reference
+    ) -> StoredManifest | None:
+        """Do what `MetadataStore.find_manifest` does."""
+        ...
+
+    def find_blob_now(self, repository: RepositoryName, digest: Digest) -> StoredBlob | None:
+        """Do what `MetadataStore.find_blob` does."""
         ...
 
 

@@ -133,7 +133,7 @@ def check_user_name(name: str) -> str:
 
 
 def _plan(tx: Transaction, recognised: Recognised, uid: str) -> _Plan:
-    identity = tx.objects.find(Identity, recognised.identity, lock=True)
+    identity = tx.objects.find(Identity, recognised.identity)
     if identity is None:
         plan = _plan_new(tx, recognised, uid)
     else:
@@ -152,7 +152,7 @@ def _mapped_user(tx: Transaction, identity: Identity) -> User:
     name = identity.metadata.name
     if not identity.user.name:
         raise _unmapped(f"identity {name!r} belongs to no user; map it to one")
-    user = tx.objects.find(User, identity.user.name, lock=True)
+    user = tx.objects.find(User, identity.user.name)
     if user is None or user.metadata.uid != identity.user.uid:
         raise _unmapped(
             f"identity {name!r} belongs to a user {identity.user.name!r} that was deleted; an "
@@ -191,7 +191,7 @@ def _plan_new(tx: Transaction, recognised: Recognised, uid: str) -> _Plan:
 
 def _plan_user(tx: Transaction, recognised: Recognised, uid: str) -> _Plan:
     for name in _candidates(recognised):
-        user = tx.objects.find(User, name, lock=True)
+        user = tx.objects.find(User, name)
         if user is None:
             made = User(
                 metadata=ObjectMeta(name=name, uid=uid),

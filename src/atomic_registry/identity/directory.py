@@ -96,9 +96,10 @@ class Directory:
         Raises:
             Unavailable: the database cannot be read.
         """
-        if await self._store.last_revision() == self._revision:
-            return False
         version = self.version
+        if await self._store.last_revision() == self._revision:
+            # Another task may have taken it in meanwhile.
+            return self.version != version
         async with self._refreshing:
             if self._revision < 0:
                 await self._load()

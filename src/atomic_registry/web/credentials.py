@@ -4,7 +4,6 @@ A password may be the user's own or any token; a bearer may be a signed registry
 stored one. Verified registry tokens are remembered by hash, never what a token gives access to.
 """
 
-import binascii
 from base64 import b64decode
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -78,7 +77,7 @@ class Credentials:
         header = request.headers.get("Authorization")
         if header is None:
             return None if request.certificate is not None else ANONYMOUS
-        found = self._remembered.get(sha256(header.encode()).digest())
+        found = self._remembered.get(_key(header))
         if found is None or found.version != self._directory.version:
             return None
         if found.claims.token_id:
@@ -128,7 +127,15 @@ class Credentials:
             parent = await self._tokens.find(claims.token_id)
             if parent is None or _is_over(parent, self._clock.now() - late):
                 raise CredentialsRejected(what="registry token")
-        actor = await self._current(self._actor_of(claims))
+        projects = self._directory.projects
+        if any(
+            projects.get(_project(name)) != uid for name, (_, uid) in claims.repositories.items()
+        ):
+            # A project may be newer than the view.
+            await self._directory.refresh()
+        await self._current(self._actor_of(claims))
+        # Once more, on the view that knows the account.
+        actor = self._actor_of(claims)
         if not late:
             self._remember(header, claims, actor)
         return actor
@@ -153,7 +160,7 @@ class Credentials:
             repositories={
                 name: actions
                 for name, (actions, uid) in claims.repositories.items()
-                if projects.get(name.partition("/")[0], "") == uid
+                if projects.get(_project(name), "") == uid
             },
             for_catalog=claims.for_catalog,
         )
@@ -161,7 +168,7 @@ class Credentials:
     def _remember(self, header: str, claims: Claims, actor: Actor) -> None:
         if len(self._remembered) >= _MAX_REMEMBERED:
             self._remembered.clear()
-        self._remembered[sha256(header.encode()).digest()] = _Remembered(
+        self._remembered[_key(header)] = _Remembered(
             claims, actor, self._directory.version, self._clock.monotonic()
         )
 
@@ -186,8 +193,17 @@ def actor_of_token(token: StoredToken) -> Actor:
     )
 
 
+def _project(repository: str) -> str:
+    return repository.partition("/")[0]
+
+
 def _is_over(token: StoredToken, now: datetime) -> bool:
     return token.expires_at is not None and token.expires_at <= now
+
+
+def _key(header: str) -> bytes:
+    # Bytes of a header that are not UTF-8 arrive as surrogates.
+    return sha256(header.encode("utf-8", "surrogatepass")).digest()
 
 
 def looks_like_token(secret: str) -> bool:
@@ -198,7 +214,7 @@ def looks_like_token(secret: str) -> bool:
 def _read_basic(value: str) -> tuple[str, str]:
     try:
         text = b64decode(value.strip(), validate=True).decode()
-    except (binascii.Error, UnicodeDecodeError) as error:
+    except ValueError as error:
         raise CredentialsRejected(what="Basic credentials") from error
     username, colon, password = text.partition(":")
     if not colon:

@@ -29,7 +29,9 @@ def configure_logging(*, level: str = "INFO", stream: TextIO | None = None) -> N
     ]
     final: list[structlog.typing.Processor]
     if target.isatty():
-        final = [structlog.dev.ConsoleRenderer()]
+        # The other way to show a traceback adds local variables, and so credentials.
+        plain = structlog.dev.plain_traceback
+        final = [structlog.dev.ConsoleRenderer(exception_formatter=plain)]
     else:
         final = [structlog.processors.format_exc_info, _render_json]
     handler = logging.StreamHandler(target)

@@ -5,28 +5,31 @@ Application; every wait for a client has a limit.
 """
 
 import asyncio
-from asyncio import timeout
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
-from email.utils import formatdate
-from functools import lru_cache
 from http import HTTPStatus
 from typing import Any, cast
 
 import structlog
 from aiohttp import http_parser, web
-from aiohttp.http_exceptions import PayloadEncodingError
+from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp.http_parser import RawRequestMessage
 from aiohttp.http_writer import HttpVersion10
-from aiohttp.streams import StreamReader
-from aiohttp.web_protocol import RequestHandler, RequestPayloadError
+from aiohttp.streams import EMPTY_PAYLOAD, StreamReader
+from aiohttp.web_protocol import RequestHandler, _ErrInfo
 
 from atomic_registry.errors import (
-    BodyInterrupted,
     DomainError,
     Invalid,
-    TooSlow,
     Unsupported,
+)
+from atomic_registry.web.exchange import (
+    Connection,
+    Exchange,
+    RequestBody,
+    cut,
+    read_certificate,
+    render_head,
 )
 from atomic_registry.web.guard import Guard
 from atomic_registry.web.messages import ClientCertificate, Request, Response, SourceBody
@@ -85,7 +88,7 @@ class HttpServer:
         self._server = web.Server(
             cast("Any", self._handle),
             # Handlers get the exchange itself: a BaseRequest would cost 5 us and offer nothing.
-            request_factory=cast("Any", _Exchange),
+            request_factory=cast("Any", Exchange),
         )
 
     def __call__(self) -> "_Connection":
@@ -112,10 +115,10 @@ class HttpServer:
                 connection.transport.abort()
             connection.force_close()
 
-    async def _handle(self, exchange: "_Exchange") -> "_Exchange":
+    async def _handle(self, exchange: Exchange) -> Exchange:
         message = exchange.message
         try:
-            request = self._read_head(exchange, message)
+            request = self.read_head(exchange, message)
         except DomainError as error:
             expectation = isinstance(error, Unsupported)
             response = self.guard.refuse(error, status=417 if expectation else None)
@@ -124,7 +127,12 @@ class HttpServer:
         await self._send(exchange, response, head_only=message.method == "HEAD")
         return exchange
 
-    def _read_head(self, exchange: "_Exchange", message: RawRequestMessage) -> Request:
+    def read_head(self, exchange: Exchange, message: RawRequestMessage) -> Request:
+        """Return the request that a parsed head stands for.
+
+        Raises:
+            Invalid, Unsupported, RouteUnknown: nothing can be done with it.
+        """
         headers = message.headers
         if message.version < HttpVersion10:
             raise Invalid("the request line names no HTTP version from 1.0 on")
@@ -134,7 +142,7 @@ class HttpServer:
                 raise Unsupported(what="the expectation", hint="only 100-continue is known")
             expects = message.version != HttpVersion10
         path, query = read_target(message.path)
-        body = _Body(exchange, self.limits.body_idle_seconds, expects=expects)
+        body = RequestBody(exchange, self.limits.body_idle_seconds, expects=expects)
         exchange.body = body
         return Request(
             method=message.method,
@@ -148,14 +156,14 @@ class HttpServer:
             certificate=exchange.protocol.certificate,
         )
 
-    async def _send(self, exchange: "_Exchange", response: Response, *, head_only: bool) -> None:
+    async def _send(self, exchange: Exchange, response: Response, *, head_only: bool) -> None:
         body = response.body
         protocol = exchange.protocol
         transport = protocol.transport
         try:
             if transport is None or transport.is_closing():
                 return
-            head = _render_head(exchange, response, head_only=head_only)
+            head = render_head(exchange, response, head_only=head_only)
             if isinstance(body, bytes):
                 transport.write(head if head_only else head + body)
             else:
@@ -166,16 +174,16 @@ class HttpServer:
                 async with while_accepting(transport, self.limits.send_seconds):
                     await protocol._drain_helper()  # noqa: SLF001
         except (ConnectionError, TimeoutError):
-            _cut(exchange)
+            cut(exchange)
         except BaseException:
-            _cut(exchange)
+            cut(exchange)
             raise
         finally:
             if isinstance(body, SourceBody):
                 body.source.close()
 
     async def _send_source(
-        self, protocol: "_Connection", transport: asyncio.Transport, body: SourceBody
+        self, protocol: Connection, transport: asyncio.Transport, body: SourceBody
     ) -> None:
         in_clear = body.source.file is not None and protocol.ssl_context is None
         for part in body.slices:
@@ -188,7 +196,7 @@ class HttpServer:
 
     async def _send_file(
         self,
-        protocol: "_Connection",
+        protocol: Connection,
         transport: asyncio.Transport,
         body: SourceBody,
         offset: int,
@@ -218,7 +226,7 @@ class HttpServer:
 
     async def _send_pieces(
         self,
-        protocol: "_Connection",
+        protocol: Connection,
         transport: asyncio.Transport,
         body: SourceBody,
         offset: int,
@@ -269,17 +277,75 @@ class _Connection(RequestHandler):
         self.remote = peer[0] if isinstance(peer, tuple) else ""
         if self.ssl_context is not None:
             self.scheme = "https"
-            self.certificate = _read_certificate(transport.get_extra_info("peercert"))
+            self.certificate = read_certificate(transport.get_extra_info("peercert"))
         self._expect_head()
 
     def data_received(self, data: bytes) -> None:
-        super().data_received(data)
+        waiter = self._waiter
+        if waiter is None or waiter.done() or self._messages or self._upgraded:
+            super().data_received(data)
+        elif not self._force_close and not self._close:
+            self._read_idle(data)
         if self._messages:
-            if self._head_timer is not None:
-                self._head_timer.cancel()
-                self._head_timer = None
+            self._stop_head_timer()
         elif self._head_timer is None and self._waiter is not None:
             self._expect_head()
+
+    def _read_idle(self, data: bytes) -> None:
+        """Do what aiohttp does with data, but answer at once what can be answered at once.
+
+        A request that waits for nothing is spared a future, a task and two turns of the loop.
+        """
+        parser = self._parser
+        if parser is None:
+            raise AssertionError
+        try:
+            messages, upgraded, tail = parser.feed_data(data)
+        except HttpProcessingError as error:
+            refused = _ErrInfo(status=400, exc=error, message=error.message)
+            messages, upgraded, tail = [(refused, EMPTY_PAYLOAD)], False, b""
+        if len(messages) == 1 and not upgraded and self._answer_now(*messages[0]):
+            parser.message_consumed()
+            return
+        self._messages.extend(messages)
+        self._upgraded = upgraded
+        self._message_tail = tail if upgraded else b""
+        if messages and self._waiter is not None:
+            self._waiter.set_result(None)
+        if len(self._messages) >= self._max_msg_queue_size:
+            self._pause_reading_for_buffer()
+
+    def _answer_now(self, message: RawRequestMessage | _ErrInfo, payload: StreamReader) -> bool:
+        transport = self.transport
+        if (
+            payload is not EMPTY_PAYLOAD
+            or isinstance(message, _ErrInfo)
+            or transport is None
+            or self.writing_paused
+        ):
+            return False
+        exchange = Exchange(message, payload, self, None, None)
+        server = self._http_server
+        try:
+            response = server.guard.serve_now(server.read_head(exchange, message))
+        except DomainError:
+            return False
+        if response is None or not isinstance(response.body, bytes):
+            return False
+        self._stop_head_timer()
+        head_only = message.method == "HEAD"
+        head = render_head(exchange, response, head_only=head_only)
+        transport.write(head if head_only else head + response.body)
+        if exchange.keep_alive:
+            self._next_keepalive_close_time = self._loop.time() + self._keepalive_timeout
+        else:
+            self.force_close()
+        return True
+
+    def _stop_head_timer(self) -> None:
+        if self._head_timer is not None:
+            self._head_timer.cancel()
+            self._head_timer = None
 
     def connection_lost(self, exc: BaseException | None) -> None:
         if self._head_timer is not None:
@@ -318,150 +384,7 @@ class _Connection(RequestHandler):
             _logger.error("request failed in the server", exc_info=exc)
             response = guard.face.render_internal(guard.new_request_id())
         if transport is not None and not request.started and isinstance(response.body, bytes):
-            transport.write(_render_head(request, response, head_only=False) + response.body)
+            transport.write(render_head(request, response, head_only=False) + response.body)
         elif transport is not None:
             transport.abort()
         return request
-
-
-class _Exchange:
-    """One request as aiohttp's protocol handles it, and its own response at once."""
-
-    __slots__ = ("_task", "body", "keep_alive", "message", "payload", "protocol", "started")
-
-    def __init__(
-        self,
-        message: RawRequestMessage,
-        payload: StreamReader,
-        protocol: _Connection,
-        _writer: object,
-        task: object,
-    ) -> None:
-        self.message = message
-        self.payload = payload
-        self.protocol = protocol
-        self.keep_alive = not message.should_close
-        self.started = False
-        self.body: _Body | None = None
-        self._task = task
-
-    def _finish(self) -> None:
-        """Nothing to clean up."""
-
-    def _cancel(self, error: BaseException) -> None:
-        self.payload.set_exception(error)
-
-    async def prepare(self, _request: object) -> None:
-        """Everything is sent already."""
-
-    async def write_eof(self) -> None:
-        """Everything is sent already."""
-
-
-class _Body:
-    """A request body under the stall limit; see `messages.Body`."""
-
-    __slots__ = ("_exchange", "_idle_seconds", "expects", "length", "received")
-
-    def __init__(self, exchange: _Exchange, idle_seconds: float, *, expects: bool) -> None:
-        self._exchange = exchange
-        self._idle_seconds = idle_seconds
-        self.expects = expects
-        self.received = 0
-        self.length: int | None
-        message = exchange.message
-        if message.chunked:
-            self.length = None
-        else:
-            self.length = int(message.headers.get("Content-Length", 0))
-
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        payload = self._exchange.payload
-        self._answer_expectation()
-        while not payload.at_eof():
-            try:
-                async with timeout(self._idle_seconds):
-                    chunk = await payload.readany()
-            except TimeoutError as error:
-                self._exchange.keep_alive = False
-                raise TooSlow(limit_seconds=round(self._idle_seconds)) from error
-            except (ConnectionError, PayloadEncodingError, RequestPayloadError) as error:
-                self._exchange.keep_alive = False
-                raise BodyInterrupted(received=self.received) from error
-            if chunk:
-                self.received += len(chunk)
-                yield chunk
-        if self.length is not None and self.received != self.length:
-            self._exchange.keep_alive = False
-            raise BodyInterrupted(received=self.received)
-
-    def _answer_expectation(self) -> None:
-        if not self.expects:
-            return
-        self.expects = False
-        transport = self._exchange.protocol.transport
-        if transport is not None and not self._exchange.payload.is_eof():
-            transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-
-
-def _render_head(exchange: _Exchange, response: Response, *, head_only: bool) -> bytes:
-    status = response.status
-    body = exchange.body
-    protocol = exchange.protocol
-    if body is not None and body.expects and body.length != 0:
-        # The client may send the body or not, now that it got no 100: nobody can know.
-        exchange.keep_alive = False
-        protocol._lingering_time = 0.1  # noqa: SLF001
-    if protocol.is_draining:
-        exchange.keep_alive = False
-    lines = [_status_line(status), _date_line(int(exchange.protocol._loop.time()))]  # noqa: SLF001
-    lines += [f"{name}: {value}" for name, value in response.headers.items()]
-    if status >= 200 and status not in {204, 304}:
-        length = response.length if head_only else None
-        if length is None:
-            content = response.body
-            length = len(content) if isinstance(content, bytes) else content.length
-        lines.append(f"Content-Length: {length}")
-    if not exchange.keep_alive:
-        lines.append("Connection: close")
-    elif exchange.message.version == HttpVersion10:
-        lines.append("Connection: keep-alive")
-    text = "\r\n".join(lines)
-    if text.count("\n") != len(lines) - 1 or text.count("\r") != len(lines) - 1:
-        raise ValueError("a response header contains a line break")
-    exchange.started = True
-    return text.encode() + b"\r\n\r\n"
-
-
-def _read_certificate(peer: Mapping[str, Any] | None) -> ClientCertificate | None:
-    """Return the subject of a verified client certificate, as `SSLSocket.getpeercert` gives it."""
-    if not peer:
-        return None
-    parts = [pair for names in peer.get("subject", ()) for pair in names]
-    names = [value for key, value in parts if key == "commonName"]
-    if len(names) != 1:
-        return None
-    organizations = tuple(value for key, value in parts if key == "organizationName")
-    return ClientCertificate(common_name=names[0], organizations=organizations)
-
-
-@lru_cache(maxsize=64)
-def _status_line(status: int) -> str:
-    try:
-        phrase = HTTPStatus(status).phrase
-    except ValueError:
-        phrase = ""
-    return f"HTTP/1.1 {status} {phrase}"
-
-
-@lru_cache(maxsize=2)
-def _date_line(_second: int) -> str:
-    return f"Date: {formatdate(usegmt=True)}"
-
-
-def _cut(exchange: _Exchange) -> None:
-    """Close a connection in the middle of an answer, so that the client sees that it is short."""
-    exchange.keep_alive = False
-    transport = exchange.protocol.transport
-    if transport is not None:
-        transport.abort()

@@ -6,7 +6,9 @@ predecessor, the Docker registry HTTP API.
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 
+from atomic_registry.content.ports import HotReads
 from atomic_registry.faces.registry.blobs import BlobHandlers
 from atomic_registry.faces.registry.challenge import TOKEN_PATH
 from atomic_registry.faces.registry.listings import ListingHandlers
@@ -16,7 +18,7 @@ from atomic_registry.faces.registry.uploads import UploadHandlers
 from atomic_registry.identity.policy import Verb
 from atomic_registry.oci.digest import Digest
 from atomic_registry.oci.reference import RepositoryName, parse_reference
-from atomic_registry.web.endpoint import Access, Converter, Endpoint, Handler
+from atomic_registry.web.endpoint import Access, Converter, Endpoint, Handler, QuickHandler
 from atomic_registry.web.health import ProbeHandlers
 
 ANYBODY = Access()
@@ -78,6 +80,15 @@ ROWS: tuple[tuple[str, str, Access, Callable[[Handlers], Handler]], ...] = (
 )
 
 
-def endpoints(handlers: Handlers) -> list[Endpoint]:
-    """Return the rows with their handlers."""
-    return [Endpoint(method, path, access, pick(handlers)) for method, path, access, pick in ROWS]
+def endpoints(handlers: Handlers, hot: HotReads | None) -> list[Endpoint]:
+    """Return the rows with their handlers; what is asked most is quick where the store is."""
+    quick: dict[tuple[str, str], QuickHandler] = {}
+    if hot is not None:
+        quick = {
+            ("GET", _MANIFEST): partial(handlers.manifests.quick_get, hot),
+            ("HEAD", _BLOB): partial(handlers.blobs.quick_head, hot),
+        }
+    return [
+        Endpoint(method, path, access, pick(handlers), quick.get((method, path)))
+        for method, path, access, pick in ROWS
+    ]

@@ -92,7 +92,11 @@ class TokenHandlers:
     async def _answer(
         self, actor: Actor, scopes: Sequence[str], refresh_token: str | None
     ) -> Response:
-        granted = self._narrow(actor, parse_scopes(scopes))
+        wanted = parse_scopes(scopes)
+        granted = self._narrow(actor, wanted)
+        # What was granted a moment ago may not have been taken in yet.
+        if self._is_less(granted, wanted) and await self._credentials.refresh():
+            granted = self._narrow(actor, wanted)
         token = await self._registry_tokens.mint(
             actor,
             granted,
@@ -124,6 +128,14 @@ class TokenHandlers:
             )
             for scope in wanted
         ]
+
+    def _is_less(
+        self, granted: Sequence[RepositoryScope], wanted: Sequence[RepositoryScope]
+    ) -> bool:
+        projects = self._directory.projects
+        return granted != wanted or any(
+            scope.repository.project not in projects for scope in wanted
+        )
 
     async def _new_refresh_token(self, actor: Actor) -> str | None:
         if actor == ANONYMOUS:

@@ -15,7 +15,7 @@ from sqlalchemy import Connection, NullPool, Table, create_engine, exc, make_url
 from sqlalchemy.dialects import postgresql as dialect
 
 from atomic_registry.clock import Clock
-from atomic_registry.content.ports import Change, StoredBlob, StoredManifest
+from atomic_registry.content.ports import Change, HotReads, StoredBlob, StoredManifest
 from atomic_registry.errors import MetadataFailed, StorageFull, StorageReadOnly
 from atomic_registry.identity.ports import StoredToken
 from atomic_registry.oci.digest import Digest
@@ -82,6 +82,7 @@ class PostgresMetadata:
     """Implements `MetadataDatabase`."""
 
     def __init__(self, url: str, clock: Clock) -> None:
+        self.hot: HotReads | None = None
         self._clock = clock
         self._engine = create_engine(
             _driver_url(url),

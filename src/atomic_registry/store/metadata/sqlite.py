@@ -14,7 +14,7 @@ from typing import TypeVar
 from sqlalchemy import exc
 
 from atomic_registry.clock import Clock
-from atomic_registry.content.ports import Change, StoredBlob, StoredManifest
+from atomic_registry.content.ports import Change, HotReads, StoredBlob, StoredManifest
 from atomic_registry.errors import MetadataFailed
 from atomic_registry.identity.ports import StoredToken
 from atomic_registry.oci.digest import Digest
@@ -74,6 +74,7 @@ class SqliteMetadata:
 
     def __init__(self, path: str, clock: Clock) -> None:
         warn_if_unsafe()
+        self.hot: HotReads | None = self
         self._path = path
         self._clock = clock
         self._hot: sqlite3.Connection | None = None

@@ -4,6 +4,7 @@ import errno
 import logging
 import os
 import sqlite3
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -26,9 +27,11 @@ else:
 _log = logging.getLogger(__name__)
 _FIRST_SAFE_VERSION = (3, 51, 3)
 BUSY_TIMEOUT_SECONDS = 5.0
+_WAL_PAUSE_SECONDS = 0.02
 
 _ERROR = 1
 _FULL = 13
+_BUSY = 5
 _READ_ONLY = 8
 _CANNOT_OPEN = 14
 _SHARED_MEMORY_SIZE = 4874  # SQLITE_IOERR_SHMSIZE: no room for the index of the WAL.
@@ -66,12 +69,26 @@ def _connect(path: str, timeout_seconds: float) -> sqlite3.Connection:
         path, timeout=timeout_seconds, isolation_level=None, check_same_thread=False
     )
     try:
-        raw.execute("PRAGMA journal_mode=WAL").fetchall()
+        _switch_to_wal(raw, timeout_seconds)
         raw.execute("PRAGMA synchronous=FULL")
     except driver.Error:
         raw.close()
         raise
     return raw
+
+
+def _switch_to_wal(raw: sqlite3.Connection, timeout_seconds: float) -> None:
+    # SQLite does not wait here: of processes that open a new file at once, all but one fail.
+    for _ in range(int(timeout_seconds / _WAL_PAUSE_SECONDS)):
+        try:
+            raw.execute("PRAGMA journal_mode=WAL").fetchall()
+        except driver.Error as error:
+            if getattr(error, "sqlite_errorcode", _ERROR) & 0xFF != _BUSY:
+                raise
+        else:
+            return
+        time.sleep(_WAL_PAUSE_SECONDS)
+    raw.execute("PRAGMA journal_mode=WAL").fetchall()
 
 
 def _is_on_read_only_disk(error: sqlite3.Error, path: str) -> bool:

@@ -1,0 +1,178 @@
+"""Talks to the master: one request at a time, over TLS only, with errors in words for people."""
+
+import ssl
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from urllib.parse import quote, urlencode, urlsplit
+
+import click
+import msgspec
+
+from atomic_registry.cli.documents import Document, documents_at, text_at
+from atomic_registry.cli.output import printable
+from atomic_registry.cli.trust import Trust, make_context
+
+TIMEOUT_SECONDS = 30.0
+_MAX_ANSWER_BYTES = 32 << 20
+_MAX_MESSAGE = 4000
+_MAX_PAGES = 1000
+_PAGE = 500
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What a server answered, whatever it was; names of headers are in lower case."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes = field(repr=False)
+
+    def document(self) -> Document:
+        """Return the body as an object, an empty one if it is none."""
+        try:
+            found = msgspec.json.decode(self.body)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            return {}
+        return found if isinstance(found, dict) else {}
+
+
+class ApiError(click.ClickException):
+    """A refusal of the master."""
+
+    def __init__(self, message: str, *, status: int, reason: str) -> None:
+        super().__init__(message)
+        self.status = status
+        self.reason = reason
+
+
+class ApiClient:
+    """The API of one master as one caller."""
+
+    def __init__(self, server: str, trust: Trust, *, token: str = "") -> None:
+        self.server = server
+        self.token = token
+        self.trust = trust
+        self._context: ssl.SSLContext | None = None
+
+    def get(self, path: str, **query: str) -> Document:
+        """Return a document."""
+        return self.call("GET", f"{path}?{urlencode(query)}" if query else path)
+
+    def list(self, path: str, **query: str) -> list[Document]:
+        """Return all items of a list, page by page."""
+        items: list[Document] = []
+        after = ""
+        for _ in range(_MAX_PAGES):
+            more = {"continue": after} if after else {}
+            page = self.get(path, limit=str(_PAGE), **query, **more)
+            items += documents_at(page, "items")
+            after = text_at(page, "metadata", "continue")
+            if not after:
+                break
+        return items
+
+    def call(self, method: str, path: str, document: Document | None = None) -> Document:
+        """Send a request to the API and return its answer.
+
+        Raises:
+            ApiError: the master refused.
+            ClickException: it cannot be reached, or its answer is none.
+        """
+        headers = {"Accept": "application/json"}
+        body = None
+        if document is not None:
+            headers["Content-Type"] = "application/json"
+            body = msgspec.json.encode(document)
+        if self.token:
+            headers["Authorization"] = f"Bearer {self.token}"
+        answer = self.send(method, path, headers=headers, body=body)
+        if answer.status >= 300:
+            raise _refusal(self.server, answer)
+        return answer.document()
+
+    def send(
+        self,
+        method: str,
+        path: str,
+        *,
+        headers: dict[str, str] | None = None,
+        body: bytes | None = None,
+    ) -> Answer:
+        """Send any request and return any answer; redirects are not followed.
+
+        Raises:
+            ClickException: the server cannot be reached or is not trusted.
+        """
+        # A fifth of the start, which `--help` does without.
+        from http.client import HTTPException, HTTPSConnection  # noqa: PLC0415
+
+        if self._context is None:
+            self._context = make_context(self.trust)
+        parts = urlsplit(self.server)
+        connection = HTTPSConnection(
+            parts.hostname or "", parts.port, timeout=TIMEOUT_SECONDS, context=self._context
+        )
+        try:
+            connection.request(method, parts.path + path, body=body, headers=headers or {})
+            response = connection.getresponse()
+            content = response.read(_MAX_ANSWER_BYTES + 1)
+        except ssl.SSLCertVerificationError as error:
+            raise click.ClickException(_untrusted(self.server, error)) from error
+        except (OSError, HTTPException) as error:
+            text = getattr(error, "strerror", None) or str(error) or type(error).__name__
+            raise click.ClickException(
+                f"{self.server} cannot be reached: {text}; check the address, and that the "
+                "master runs there"
+            ) from error
+        finally:
+            connection.close()
+        if len(content) > _MAX_ANSWER_BYTES:
+            raise click.ClickException(f"{self.server} sent an answer that is too large")
+        found = {name.lower(): value for name, value in response.getheaders()}
+        return Answer(status=response.status, headers=found, body=content)
+
+    def post_form(self, path: str, **values: str) -> Answer:
+        """Send a form, which is where secrets of OAuth belong."""
+        headers = {
+            "Accept": "application/json",
+            "Content-Type": "application/x-www-form-urlencoded",
+        }
+        return self.send("POST", path, headers=headers, body=urlencode(values).encode())
+
+
+def segment(name: str) -> str:
+    """Return a name as one segment of a path."""
+    return quote(name, safe="~")
+
+
+def _refusal(server: str, answer: Answer) -> ApiError:
+    status = answer.document()
+    message = printable(text_at(status, "message")[:_MAX_MESSAGE])
+    lines = [message or f"{server} answered {answer.status}"]
+    for cause in documents_at(status, "details", "causes")[:20]:
+        field_name, reason = text_at(cause, "field"), text_at(cause, "message")
+        if reason and reason not in message:
+            lines.append(f"  {printable(field_name)}: {printable(reason)}")
+    hint = _HINTS.get(answer.status)
+    if hint is not None:
+        lines.append(hint.format(server=server))
+    return ApiError("\n".join(lines), status=answer.status, reason=text_at(status, "reason"))
+
+
+_HINTS = {
+    401: "Log in again: atomic-registry login {server}",
+    403: "What you may do and why: atomic-registry can-i VERB RESOURCE --why",
+    409: "If it has changed meanwhile, try again.",
+    429: "Wait a while before the next try.",
+    500: "The master's log tells more.",
+    503: "Try again soon; `atomic-registry status` tells how the services are.",
+}
+
+
+def _untrusted(server: str, error: ssl.SSLCertVerificationError) -> str:
+    return (
+        f"the certificate of {server} is not trusted: {error.verify_message}\n"
+        "Give the registry's authority with --certificate-authority FILE; on the server it is "
+        "master/ca.crt below the root.\n"
+        "--insecure-skip-tls-verify trusts whoever answers, with your password."
+    )
