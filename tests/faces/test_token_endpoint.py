@@ -283,6 +283,10 @@ async def test_the_catalog_scope_lists_what_the_bearer_may_pull_and_nothing_more
     listing = await get_token(world, login, "registry:catalog:*")
     response = await ask(world, "GET", "/v2/_catalog", bearer(listing["token"]))
     assert document(response) == {"repositories": ["own/app", "public/app", "shared/app"]}
+    plain = await get_token(world, login)
+    assert document(await ask(world, "GET", "/v2/_catalog", bearer(plain["token"]))) == {
+        "repositories": ["own/app", "public/app", "shared/app"]
+    }
     narrow = await get_token(world, login, "repository:own/app:pull")
     response = await ask(world, "GET", "/v2/_catalog", bearer(narrow["token"]))
     assert document(response) == {"repositories": ["own/app"]}

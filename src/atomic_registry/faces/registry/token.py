@@ -66,7 +66,7 @@ class TokenHandlers:
         scopes = request.query.get_all("scope")
         wants_refresh = request.query.get("offline_token") in {"true", "1"}
         refresh = await self._new_refresh_token(actor) if wants_refresh else None
-        return await self._answer(actor, scopes, refresh)
+        return await self._answer(request, actor, scopes, refresh)
 
     async def post(self, request: Request) -> Response:
         """POST: the OAuth 2 form, with a password or a refresh token."""
@@ -87,11 +87,13 @@ class TokenHandlers:
                 raise Unsupported(
                     what=f"grant type {other or ''!r}", hint="use password or refresh_token"
                 )
-        return await self._answer(actor, scopes, refresh)
+        return await self._answer(request, actor, scopes, refresh)
 
     async def _answer(
-        self, actor: Actor, scopes: Sequence[str], refresh_token: str | None
+        self, request: Request, actor: Actor, scopes: Sequence[str], refresh_token: str | None
     ) -> Response:
+        # For the access log.
+        request.actor = actor
         wanted = parse_scopes(scopes)
         granted = self._narrow(actor, wanted)
         # What was granted a moment ago may not have been taken in yet.
@@ -101,7 +103,8 @@ class TokenHandlers:
             actor,
             granted,
             project_uid=lambda name: self._directory.projects.get(name, ""),
-            for_catalog=asks_for_catalog(scopes),
+            # `podman search` asks for no scope at all, and then for the list.
+            for_catalog=not scopes or asks_for_catalog(scopes),
         )
         body: dict[str, object] = {
             "token": token,
