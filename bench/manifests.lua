@@ -1,5 +1,5 @@
 -- wrk script: manifests at random over all repositories, by tag or by digest.
--- Arguments after --: METHOD, file with one path a line.
+-- Arguments after --: METHOD, file with one path a line, value of Authorization if there is one.
 local paths = {}
 local method
 
@@ -10,6 +10,7 @@ function init(args)
     paths[#paths + 1] = wrk.format(method, line, {
       ["Host"] = wrk.host,
       ["Accept"] = "application/vnd.oci.image.manifest.v1+json",
+      ["Authorization"] = args[3],
     })
   end
   math.randomseed(os.time())

@@ -15,6 +15,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
+from bench.access import access_figures
 from bench.data import Tree, make_tree, prepare_blob, prepare_tags, prepare_tree
 from bench.servers import KINDS, Certificate, Server, peak_memory, running, self_signed
 from bench.work import (
@@ -122,6 +123,12 @@ def phase(
                 False,
             )
             measure(prefix, listing, [piece], arguments.repeats, figures)
+            if "ours" in arguments.servers:
+                ours = next(server for server in servers if server.name == "ours")
+                found = access_figures(ours, tree, work, sizes.wrk_seconds, arguments.repeats)
+                for name, figure in found.items():
+                    say(f"{name}: {figure['median']}")
+                figures |= found
         memory = {server.name: peak_memory(server) for server in servers}
     shutil.rmtree(work)
     return figures, memory

@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 START_SECONDS = 30.0
@@ -72,6 +73,17 @@ def ours(work: Path, port: int, certificate: Certificate | None) -> Launch:
     return command, settings
 
 
+def guarded(work: Path, port: int, certificate: Certificate | None, *, workers: int = 0) -> Launch:
+    """This registry with access control, on what it took in while it was open to all."""
+    command, settings = ours(work, port, certificate)
+    policy = {
+        "ATOMIC_REGISTRY_ACCESS_POLICY": "rbac",
+        "ATOMIC_REGISTRY_MASTER_LISTEN": f"127.0.0.1:{free_port()}",
+        "ATOMIC_REGISTRY_HTTP_WORKERS": str(workers),
+    }
+    return command, {**settings, **policy}
+
+
 def docker_registry(work: Path, port: int, certificate: Certificate | None) -> Launch:
     """Debian's docker-registry: filesystem store, descriptors cached in memory, access log off."""
     lines = [
@@ -117,6 +129,7 @@ KINDS: dict[str, Callable[[Path, int, Certificate | None], Launch]] = {
     "docker-registry": docker_registry,
     "nginx": nginx,
 }
+_ALL = {**KINDS, "guarded": guarded, "guarded, one worker": partial(guarded, workers=1)}
 
 
 def _answers(server: Server) -> bool:
@@ -129,7 +142,7 @@ def _answers(server: Server) -> bool:
     with contextlib.closing(connection):
         try:
             connection.request("GET", "/v2/")
-            return connection.getresponse().status == 200
+            return connection.getresponse().status in (200, 401)
         except (OSError, http.client.HTTPException):
             return False
 
@@ -138,7 +151,7 @@ def _answers(server: Server) -> bool:
 def running(name: str, work: Path, certificate: Certificate | None) -> Iterator[Server]:
     """Starts a server in a session of its own and ends the whole session afterwards."""
     port = free_port()
-    command, settings = KINDS[name](work, port, certificate)
+    command, settings = _ALL[name](work, port, certificate)
     kept = {key: value for key, value in os.environ.items() if not key.endswith("CA_BUNDLE")}
     log = work / f"{name}.log"
     with log.open("ab") as output:

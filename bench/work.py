@@ -48,11 +48,12 @@ def sha256_speed() -> float:
     return 512 * MIB / 1e6 / (time.monotonic() - start)
 
 
-def manifest_gets(server: Server, paths: Path, seconds: int) -> float:
+def manifest_gets(server: Server, paths: Path, seconds: int, authorization: str = "") -> float:
     """Requests a second at 32 connections; any error fails."""
+    credentials = [authorization] if authorization else []
     command = ["wrk", "-t2", "-c32", f"-d{seconds}s", "-s", str(LUA), server.url]
     done = subprocess.run(
-        [*command, "--", "GET", str(paths)],
+        [*command, "--", "GET", str(paths), *credentials],
         capture_output=True,
         text=True,
         timeout=seconds + 60,

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from tests.kit.clock import ManualClock
-from tests.kit.identity_store import MemoryIdentityStore
+from tests.kit.group_store import MemoryGroups
 from tests.kit.optional import need_commands
 from tests.kit.optional import run as run_command
 from tests.kit.slapd import ADMIN, ADMIN_PASSWORD, BASE, Directory, running
@@ -82,8 +82,8 @@ def tools(tmp_path: Path) -> Iterator[Tools]:
 
 
 @pytest.fixture
-def store() -> MemoryIdentityStore:
-    return MemoryIdentityStore()
+def store() -> MemoryGroups:
+    return MemoryGroups()
 
 
 RFC2307 = Rfc2307(
@@ -107,7 +107,7 @@ def _config(directory: Directory, schema: Rfc2307 = RFC2307) -> LdapSyncConfig:
     )
 
 
-def _sync(config: LdapSyncConfig, store: MemoryIdentityStore) -> GroupSync:
+def _sync(config: LdapSyncConfig, store: MemoryGroups) -> GroupSync:
     return GroupSync(config, store, ManualClock())
 
 
@@ -115,23 +115,21 @@ def _short(report: SyncReport) -> list[tuple[str, str, tuple[str, ...], tuple[st
     return [(it.name, it.action, it.added, it.removed) for it in report.changes]
 
 
-async def _users(store: MemoryIdentityStore) -> dict[str, list[str]]:
-    groups = await store.read(lambda tx: tx.objects.list(Group, limit=100))
-    return {group.metadata.name: group.users for group in groups}
+def _users(store: MemoryGroups) -> dict[str, list[str]]:
+    return {group.metadata.name: group.users for group in store.list_groups()}
 
 
-async def test_groups_are_brought_with_the_marks_of_the_original(
-    tools: Tools, store: MemoryIdentityStore
+def test_groups_are_brought_with_the_marks_of_the_original(
+    tools: Tools, store: MemoryGroups
 ) -> None:
     sync = _sync(_config(tools.directory), store)
-    report = await sync.sync(EVERYTHING, dry_run=False)
+    report = sync.sync(EVERYTHING, dry_run=False)
     assert () == report.problems
     assert [
         ("devs", "created", ("alice", "bob"), ()),
         ("ops", "created", ("carol",), ()),
     ] == _short(report)
-    group = await store.read(lambda tx: tx.objects.find(Group, "devs"))
-    assert group is not None
+    group = store.list_groups()[0]
     assert {"openshift.io/ldap.host": "127.0.0.1"} == group.metadata.labels
     assert {
         "openshift.io/ldap.url": f"127.0.0.1:{tools.directory.port}",
@@ -141,83 +139,77 @@ async def test_groups_are_brought_with_the_marks_of_the_original(
     assert ["alice", "bob"] == group.users
 
 
-async def test_a_dry_run_tells_and_writes_nothing(tools: Tools, store: MemoryIdentityStore) -> None:
+def test_a_dry_run_tells_and_writes_nothing(tools: Tools, store: MemoryGroups) -> None:
     sync = _sync(_config(tools.directory), store)
-    dry = await sync.sync(EVERYTHING, dry_run=True)
+    dry = sync.sync(EVERYTHING, dry_run=True)
     assert 0 == store.writes
-    assert {} == await _users(store)
-    assert dry == await sync.sync(EVERYTHING, dry_run=False)
+    assert {} == _users(store)
+    assert dry == sync.sync(EVERYTHING, dry_run=False)
 
 
-async def test_a_removed_member_is_removed_here(tools: Tools, store: MemoryIdentityStore) -> None:
+def test_a_removed_member_is_removed_here(tools: Tools, store: MemoryGroups) -> None:
     sync = _sync(_config(tools.directory), store)
-    await sync.sync(EVERYTHING, dry_run=False)
+    sync.sync(EVERYTHING, dry_run=False)
     tools.change(DEVS, "delete: member", f"member: uid=bob,{PEOPLE}")
     tools.change(DEVS, "add: member", f"member: uid=carol,{PEOPLE}")
     assert [
         ("devs", "updated", ("carol",), ("bob",)),
         ("ops", "unchanged", (), ()),
-    ] == _short(await sync.sync(EVERYTHING, dry_run=False))
-    assert {"devs": ["alice", "carol"], "ops": ["carol"]} == await _users(store)
+    ] == _short(sync.sync(EVERYTHING, dry_run=False))
+    assert {"devs": ["alice", "carol"], "ops": ["carol"]} == _users(store)
 
 
-async def test_what_is_right_already_is_not_written(
-    tools: Tools, store: MemoryIdentityStore
-) -> None:
+def test_what_is_right_already_is_not_written(tools: Tools, store: MemoryGroups) -> None:
     sync = _sync(_config(tools.directory), store)
-    await sync.sync(EVERYTHING, dry_run=False)
-    revision = await store.last_revision()
-    await sync.sync(EVERYTHING, dry_run=False)
-    assert revision == await store.last_revision()
+    sync.sync(EVERYTHING, dry_run=False)
+    writes = store.writes
+    sync.sync(EVERYTHING, dry_run=False)
+    assert writes == store.writes
 
 
-async def test_lists_choose_by_names_of_the_directory(
-    tools: Tools, store: MemoryIdentityStore
-) -> None:
+def test_lists_choose_by_names_of_the_directory(tools: Tools, store: MemoryGroups) -> None:
     sync = _sync(_config(tools.directory), store)
-    await sync.sync(Selection(whitelist=(OPS,)), dry_run=False)
-    assert {"ops": ["carol"]} == await _users(store)
-    report = await sync.sync(Selection(blacklist=(DEVS,)), dry_run=False)
+    sync.sync(Selection(whitelist=(OPS,)), dry_run=False)
+    assert {"ops": ["carol"]} == _users(store)
+    report = sync.sync(Selection(blacklist=(DEVS,)), dry_run=False)
     assert ["ops"] == [change.name for change in report.changes]
-    absent = await sync.sync(Selection(whitelist=(f"cn=none,{GROUPS}",)), dry_run=False)
+    absent = sync.sync(Selection(whitelist=(f"cn=none,{GROUPS}",)), dry_run=False)
     assert ("no entry has the dn" in absent.problems[0], ()) == (True, absent.changes)
 
 
-async def test_lists_choose_by_names_of_groups_that_are_here(
-    tools: Tools, store: MemoryIdentityStore
-) -> None:
+def test_lists_choose_by_names_of_groups_that_are_here(tools: Tools, store: MemoryGroups) -> None:
     sync = _sync(_config(tools.directory), store)
-    await sync.sync(Selection(whitelist=(OPS,)), dry_run=False)
+    sync.sync(Selection(whitelist=(OPS,)), dry_run=False)
     tools.change(OPS, "add: member", f"member: uid=bob,{PEOPLE}")
-    report = await sync.sync(Selection(by="openshift"), dry_run=False)
+    report = sync.sync(Selection(by="openshift"), dry_run=False)
     assert [("ops", "updated", ("bob",), ())] == _short(report)
-    report = await sync.sync(Selection(by="openshift", whitelist=("devs", "ops")), dry_run=False)
+    report = sync.sync(Selection(by="openshift", whitelist=("devs", "ops")), dry_run=False)
     assert (("ops", "unchanged", (), ()),) == tuple(_short(report))
     assert "group devs: it was not brought here" in report.problems[0]
-    nothing = await sync.sync(Selection(by="openshift", blacklist=("ops",)), dry_run=False)
+    nothing = sync.sync(Selection(by="openshift", blacklist=("ops",)), dry_run=False)
     assert SyncReport(changes=(), problems=()) == nothing
 
 
-async def test_a_group_that_is_gone_there_is_pruned_here_and_no_other(
-    tools: Tools, store: MemoryIdentityStore
+def test_a_group_that_is_gone_there_is_pruned_here_and_no_other(
+    tools: Tools, store: MemoryGroups
 ) -> None:
     sync = _sync(_config(tools.directory), store)
-    await sync.sync(EVERYTHING, dry_run=False)
+    sync.sync(EVERYTHING, dry_run=False)
     own = Group(metadata=ObjectMeta(name="own"), users=["alice"])
-    await store.write(lambda tx: tx.objects.add(own, actor="a", now=ManualClock().now()))
+    store.add_group(own)
     tools.delete(OPS)
-    dry = await sync.prune(EVERYTHING, dry_run=True)
+    dry = sync.prune(EVERYTHING, dry_run=True)
     assert [("ops", "deleted", (), ())] == _short(dry)
-    assert 3 == len(await _users(store))
-    kept = await sync.prune(Selection(blacklist=("ops",)), dry_run=False)
+    assert 3 == len(_users(store))
+    kept = sync.prune(Selection(blacklist=("ops",)), dry_run=False)
     assert () == kept.changes
-    assert dry == await sync.prune(EVERYTHING, dry_run=False)
-    assert ["devs", "own"] == sorted(await _users(store))
+    assert dry == sync.prune(EVERYTHING, dry_run=False)
+    assert ["devs", "own"] == sorted(_users(store))
 
 
 @pytest.mark.parametrize("name", ["other server", "no mark at all", "other group"])
-async def test_a_group_of_another_origin_is_left_alone(
-    tools: Tools, store: MemoryIdentityStore, name: str
+def test_a_group_of_another_origin_is_left_alone(
+    tools: Tools, store: MemoryGroups, name: str
 ) -> None:
     url = f"127.0.0.1:{tools.directory.port}"
     marks = {
@@ -229,66 +221,92 @@ async def test_a_group_of_another_origin_is_left_alone(
     own = Group(
         metadata=ObjectMeta(name="devs", annotations=marks, labels=labels), users=["mallory"]
     )
-    await store.write(lambda tx: tx.objects.add(own, actor="a", now=ManualClock().now()))
-    report = await _sync(_config(tools.directory), store).sync(
+    store.add_group(own)
+    report = _sync(_config(tools.directory), store).sync(
         Selection(whitelist=(DEVS,)), dry_run=False
     )
     assert ([], 1) == (_short(report), len(report.problems))
     assert "of another origin exists" in report.problems[0]
-    assert ["mallory"] == (await _users(store))["devs"]
+    assert ["mallory"] == (_users(store))["devs"]
 
 
-async def test_members_of_a_group_that_was_renamed_stay_right_under_both_names(
-    tools: Tools, store: MemoryIdentityStore
+def test_two_groups_of_one_name_do_not_become_one(tools: Tools, store: MemoryGroups) -> None:
+    mapping = {DEVS: "people", OPS: "people"}
+    config = dataclasses.replace(_config(tools.directory), group_uid_name_mapping=mapping)
+    dry = _sync(config, store).sync(EVERYTHING, dry_run=True)
+    assert (["people"], 1) == ([it.name for it in dry.changes], len(dry.problems))
+    assert dry == _sync(config, store).sync(EVERYTHING, dry_run=False)
+    assert {"people": ["alice", "bob"]} == _users(store)
+
+
+def test_a_group_that_somebody_changes_meanwhile_is_left_to_the_next_time(
+    tools: Tools, store: MemoryGroups
+) -> None:
+    sync = _sync(_config(tools.directory), store)
+    own = Group(metadata=ObjectMeta(name="devs"), users=["mallory"])
+    store.on_list = lambda: store.add_group(own)
+    report = sync.sync(EVERYTHING, dry_run=False)
+    assert ["ops"] == [change.name for change in report.changes]
+    assert "group devs: Group 'devs' already exists" in report.problems[0]
+
+    tools.delete(OPS)
+    store.on_list = lambda: store.update_group(store.list_groups()[1])
+    report = sync.prune(EVERYTHING, dry_run=False)
+    assert ((), 1) == (report.changes, len(report.problems))
+    store.on_list = lambda: store.remove_group(store.list_groups()[1])
+    report = sync.prune(EVERYTHING, dry_run=False)
+    assert ((), 1) == (report.changes, len(report.problems))
+
+
+def test_members_of_a_group_that_was_renamed_stay_right_under_both_names(
+    tools: Tools, store: MemoryGroups
 ) -> None:
     config = _config(tools.directory)
-    await _sync(config, store).sync(Selection(whitelist=(OPS,)), dry_run=False)
+    _sync(config, store).sync(Selection(whitelist=(OPS,)), dry_run=False)
     tools.change(OPS, "replace: member", f"member: uid=bob,{PEOPLE}")
     renamed = dataclasses.replace(config, group_uid_name_mapping={OPS: "operators"})
-    await _sync(renamed, store).sync(Selection(whitelist=(OPS,)), dry_run=False)
-    assert {"operators": ["bob"], "ops": ["bob"]} == await _users(store)
+    _sync(renamed, store).sync(Selection(whitelist=(OPS,)), dry_run=False)
+    assert {"operators": ["bob"], "ops": ["bob"]} == _users(store)
 
 
-async def test_no_group_of_the_directory_passes_for_one_of_the_system(
-    tools: Tools, store: MemoryIdentityStore
+def test_no_group_of_the_directory_passes_for_one_of_the_system(
+    tools: Tools, store: MemoryGroups
 ) -> None:
     tools.add(
         f"dn: cn=system:cluster-admins,{GROUPS}\nobjectClass: groupOfNames\n"
         f"cn: system:cluster-admins\nmember: uid=bob,{PEOPLE}\n"
     )
-    report = await _sync(_config(tools.directory), store).sync(EVERYTHING, dry_run=False)
+    report = _sync(_config(tools.directory), store).sync(EVERYTHING, dry_run=False)
     assert ["devs", "ops"] == [change.name for change in report.changes]
     assert "'system:cluster-admins' cannot be used here" in report.problems[0]
 
 
-async def test_a_member_without_an_entry_leaves_the_group_as_it_is_unless_tolerated(
-    tools: Tools, store: MemoryIdentityStore
+def test_a_member_without_an_entry_leaves_the_group_as_it_is_unless_tolerated(
+    tools: Tools, store: MemoryGroups
 ) -> None:
     gone, outside = f"uid=gone,{PEOPLE}", f"cn=admin,{BASE}"
     tools.change(DEVS, "add: member", f"member: {gone}")
     tools.change(OPS, "add: member", f"member: {outside}")
-    report = await _sync(_config(tools.directory), store).sync(EVERYTHING, dry_run=False)
+    report = _sync(_config(tools.directory), store).sync(EVERYTHING, dry_run=False)
     assert () == report.changes
     assert [gone in report.problems[0], outside in report.problems[1]] == [True, True]
     tolerant = dataclasses.replace(
         RFC2307, tolerate_member_not_found_errors=True, tolerate_member_out_of_scope_errors=True
     )
-    report = await _sync(_config(tools.directory, tolerant), store).sync(EVERYTHING, dry_run=False)
+    report = _sync(_config(tools.directory, tolerant), store).sync(EVERYTHING, dry_run=False)
     assert () == report.problems
-    assert {"devs": ["alice", "bob"], "ops": ["carol"]} == await _users(store)
+    assert {"devs": ["alice", "bob"], "ops": ["carol"]} == _users(store)
 
 
-async def test_a_unique_name_cannot_widen_its_filter(
-    tools: Tools, store: MemoryIdentityStore
-) -> None:
+def test_a_unique_name_cannot_widen_its_filter(tools: Tools, store: MemoryGroups) -> None:
     by_name = dataclasses.replace(RFC2307, group_uid_attribute="cn")
     sync = _sync(_config(tools.directory, by_name), store)
-    report = await sync.sync(Selection(whitelist=("dev*", "*)(cn=ops")), dry_run=False)
+    report = sync.sync(Selection(whitelist=("dev*", "*)(cn=ops")), dry_run=False)
     assert () == report.changes
     assert 2 == len(report.problems)
 
 
-async def test_long_lists_are_read_to_their_end(tools: Tools, store: MemoryIdentityStore) -> None:
+def test_long_lists_are_read_to_their_end(tools: Tools, store: MemoryGroups) -> None:
     entries = [
         f"dn: cn=g{number},{GROUPS}\nobjectClass: groupOfNames\ncn: g{number}\n"
         f"member: uid=bob,{PEOPLE}\n"
@@ -297,11 +315,11 @@ async def test_long_lists_are_read_to_their_end(tools: Tools, store: MemoryIdent
     tools.add("\n".join(entries))
     paged = dataclasses.replace(RFC2307.groups_query, page_size=10)
     schema = dataclasses.replace(RFC2307, groups_query=paged)
-    report = await _sync(_config(tools.directory, schema), store).sync(EVERYTHING, dry_run=True)
+    report = _sync(_config(tools.directory, schema), store).sync(EVERYTHING, dry_run=True)
     assert 27 == len(report.changes)
 
 
-async def test_users_may_name_their_groups(tools: Tools, store: MemoryIdentityStore) -> None:
+def test_users_may_name_their_groups(tools: Tools, store: MemoryGroups) -> None:
     for user, group in (("alice", DEVS), ("bob", DEVS), ("bob", OPS)):
         tools.change(f"uid={user},{PEOPLE}", "add: seeAlso", f"seeAlso: {group}")
     schema = ActiveDirectory(
@@ -311,14 +329,14 @@ async def test_users_may_name_their_groups(tools: Tools, store: MemoryIdentitySt
     )
     config = dataclasses.replace(_config(tools.directory), rfc2307=None, active_directory=schema)
     sync = _sync(config, store)
-    await sync.sync(EVERYTHING, dry_run=False)
-    assert {DEVS: ["alice", "bob"], OPS: ["bob"]} == await _users(store)
+    sync.sync(EVERYTHING, dry_run=False)
+    assert {DEVS: ["alice", "bob"], OPS: ["bob"]} == _users(store)
     tools.change(f"uid=bob,{PEOPLE}", "delete: seeAlso", f"seeAlso: {OPS}")
-    assert [(OPS, "deleted", (), ())] == _short(await sync.prune(EVERYTHING, dry_run=False))
+    assert [(OPS, "deleted", (), ())] == _short(sync.prune(EVERYTHING, dry_run=False))
 
 
-async def test_groups_that_users_name_may_be_entries_with_a_name(
-    tools: Tools, store: MemoryIdentityStore
+def test_groups_that_users_name_may_be_entries_with_a_name(
+    tools: Tools, store: MemoryGroups
 ) -> None:
     tools.change(f"uid=alice,{PEOPLE}", "add: seeAlso", f"seeAlso: {DEVS}")
     tools.change(f"uid=bob,{PEOPLE}", "add: seeAlso", f"seeAlso: cn=absent,{GROUPS}")
@@ -334,11 +352,11 @@ async def test_groups_that_users_name_may_be_entries_with_a_name(
         _config(tools.directory), rfc2307=None, augmented_active_directory=schema
     )
     sync = _sync(config, store)
-    report = await sync.sync(EVERYTHING, dry_run=False)
-    assert {"devs": ["alice"]} == await _users(store)
+    report = sync.sync(EVERYTHING, dry_run=False)
+    assert {"devs": ["alice"]} == _users(store)
     assert 1 == len(report.problems)
     tools.delete(DEVS)
-    assert ["devs"] == [it.name for it in (await sync.prune(EVERYTHING, dry_run=False)).changes]
+    assert ["devs"] == [it.name for it in (sync.prune(EVERYTHING, dry_run=False)).changes]
 
 
 @pytest.mark.parametrize(
@@ -349,22 +367,20 @@ async def test_groups_that_users_name_may_be_entries_with_a_name(
         ({"url": "ldap://127.0.0.1:1"}, "127.0.0.1:1"),
     ],
 )
-async def test_a_directory_that_cannot_be_read_changes_nothing(
-    tools: Tools, store: MemoryIdentityStore, change: dict[str, str], reason: str
+def test_a_directory_that_cannot_be_read_changes_nothing(
+    tools: Tools, store: MemoryGroups, change: dict[str, str], reason: str
 ) -> None:
     config = _config(tools.directory)
-    await _sync(config, store).sync(EVERYTHING, dry_run=False)
-    before = await _users(store)
+    _sync(config, store).sync(EVERYTHING, dry_run=False)
+    before = _users(store)
     broken = _sync(dataclasses.replace(config, **change), store)
     for action in (broken.sync, broken.prune):
         with pytest.raises(RemoteFailed, match=reason):
-            await action(EVERYTHING, dry_run=False)
-    assert before == await _users(store)
+            action(EVERYTHING, dry_run=False)
+    assert before == _users(store)
 
 
-async def test_part_of_a_list_does_not_pass_for_the_whole(
-    tools: Tools, store: MemoryIdentityStore
-) -> None:
+def test_part_of_a_list_does_not_pass_for_the_whole(tools: Tools, store: MemoryGroups) -> None:
     config = _config(tools.directory)
     # The limit of the server holds for whoever is not its administrator.
     reader = dataclasses.replace(config, bind_dn=f"uid=alice,{PEOPLE}", bind_password="alicepw")
@@ -375,23 +391,21 @@ async def test_part_of_a_list_does_not_pass_for_the_whole(
     ]
     tools.add("\n".join(entries))
     with pytest.raises(RemoteFailed, match="sizeLimitExceeded"):
-        await _sync(reader, store).sync(EVERYTHING, dry_run=False)
-    assert {} == await _users(store)
+        _sync(reader, store).sync(EVERYTHING, dry_run=False)
+    assert {} == _users(store)
 
 
-async def test_a_filter_that_is_none_is_explained(tools: Tools, store: MemoryIdentityStore) -> None:
+def test_a_filter_that_is_none_is_explained(tools: Tools, store: MemoryGroups) -> None:
     query = dataclasses.replace(RFC2307.groups_query, filter="(cn=unbalanced")
     schema = dataclasses.replace(RFC2307, groups_query=query)
     with pytest.raises(RemoteFailed, match="filter"):
-        await _sync(_config(tools.directory, schema), store).sync(EVERYTHING, dry_run=False)
+        _sync(_config(tools.directory, schema), store).sync(EVERYTHING, dry_run=False)
 
 
-async def test_ldaps_is_used_where_the_url_says_so(
-    tools: Tools, store: MemoryIdentityStore
-) -> None:
+def test_ldaps_is_used_where_the_url_says_so(tools: Tools, store: MemoryGroups) -> None:
     url = f"ldaps://127.0.0.1:{tools.directory.tls_port}"
     config = dataclasses.replace(_config(tools.directory), url=url)
-    assert 2 == len((await _sync(config, store).sync(EVERYTHING, dry_run=False)).changes)
+    assert 2 == len((_sync(config, store).sync(EVERYTHING, dry_run=False)).changes)
 
 
 def test_the_document_of_the_original_is_read(tmp_path: Path) -> None:
@@ -434,7 +448,7 @@ rfc2307:
     assert config.rfc2307 is not None
     assert "never" == config.rfc2307.groups_query.deref_aliases
     assert tmp_path / "my-ldap-ca-bundle.crt" == config.ca
-    GroupSync(config, MemoryIdentityStore(), ManualClock())
+    GroupSync(config, MemoryGroups(), ManualClock())
 
 
 def test_every_mistake_of_the_document_is_told() -> None:
@@ -451,7 +465,7 @@ def test_every_mistake_of_the_document_is_told() -> None:
         ),
     )
     with pytest.raises(ObjectInvalid) as caught:
-        GroupSync(config, MemoryIdentityStore(), ManualClock())
+        GroupSync(config, MemoryGroups(), ManualClock())
     assert {
         "insecure",
         "bindPassword",

@@ -9,8 +9,10 @@ import pytest
 
 from atomic_registry.faces.registry import routes
 from atomic_registry.identity.actors import ANONYMOUS
+from atomic_registry.identity.ports import Transaction
+from atomic_registry.identity.records import ClusterRoleBinding
 from atomic_registry.oci.digest import Digest
-from tests.faces.world import NOBODY, PEOPLE, PROJECTS, STRANGER, make_world
+from tests.faces.world import CLOCK, NOBODY, PEOPLE, PROJECTS, STRANGER, make_world
 
 _MANIFEST = "/v2/{repository}/manifests/{reference}"
 _BLOB = "/v2/{repository}/blobs/{digest}"
@@ -100,11 +102,31 @@ async def test_a_row_is_served_to_exactly_those_who_may(
     assert not wrong
 
 
+async def test_a_push_to_a_project_that_is_not_there_says_how_to_make_it(tmp_path: Path) -> None:
+    world = await make_world(tmp_path)
+
+    response = await world.client.call(
+        "POST", "/v2/never-was/app/blobs/uploads/", **world.headers(NOBODY)
+    )
+
+    await world.close()
+    assert response.status == 403
+    assert b"atomic-registry new-project never-was" in bytes(response.body)
+
+
+def no_self_provisioning(tx: Transaction) -> None:
+    binding = tx.objects.find(ClusterRoleBinding, "self-provisioners")
+    assert binding is not None
+    tx.objects.remove(binding, actor="test", now=CLOCK.now())
+
+
 @pytest.mark.parametrize("person", [NOBODY, ANONYMOUS.name])
 async def test_a_refusal_does_not_tell_whether_there_is_anything(
     tmp_path: Path, person: str
 ) -> None:
     world = await make_world(tmp_path)
+    # Who may ask for projects finds out which names are taken by asking.
+    await world.metadata.write(no_self_provisioning)
     answers = set()
     for project in ("own", "gone", "never-was"):
         for path in ("manifests/v1", f"blobs/{Digest.of(b'')}", "tags/list"):

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 
 from atomic_registry.app.access import AccessControl
@@ -16,6 +17,7 @@ from atomic_registry.identity.actors import ANONYMOUS, AUTHENTICATED, UNAUTHENTI
 from atomic_registry.identity.defaults import ensure_defaults
 from atomic_registry.identity.ports import TokenKind, Transaction
 from atomic_registry.identity.records import (
+    KINDS,
     Project,
     RoleBinding,
     RoleReference,
@@ -79,7 +81,7 @@ async def make_world(root: Path) -> World:
     await worker.start(expires_uploads=False)
     tokens = {}
     for person in PEOPLE:
-        user = await metadata.read(lambda tx, person=person: tx.objects.find(User, person))
+        user = await metadata.read(partial(find_user, person))
         assert user is not None
         tokens[person], _ = await access.tokens.mint(
             TokenKind.PERSONAL,
@@ -88,6 +90,10 @@ async def make_world(root: Path) -> World:
             lifetime=timedelta(hours=1),
         )
     return World(FaceClient(worker), metadata, access, tokens)
+
+
+def find_user(name: str, tx: Transaction) -> User | None:
+    return tx.objects.find(User, name)
 
 
 def populate(tx: Transaction) -> None:
@@ -111,8 +117,8 @@ def make_repositories(tx: content.Transaction) -> None:
         tx.repositories.ensure(RepositoryName(f"{project}/app"), CLOCK.now())
 
 
-def bind(tx: Transaction, project: str, role: str, subject: Subject) -> None:
-    name = f"{role}-{subject.name}".replace(":", "-")
+def bind(tx: Transaction, project: str, role: str, subject: Subject, *, name: str = "") -> None:
+    name = name or f"{role}-{subject.name}".replace(":", "-")
     binding = RoleBinding(
         metadata=ObjectMeta(name=name, namespace=project),
         role_ref=RoleReference(kind="ClusterRole", name=role),
@@ -122,10 +128,19 @@ def bind(tx: Transaction, project: str, role: str, subject: Subject) -> None:
 
 
 def delete_gone(tx: content.Transaction) -> None:
-    now = CLOCK.now()
     delete_contents(tx, replace(ANONYMOUS, name="test"), "gone")
-    for binding in tx.objects.list(RoleBinding, namespace="gone", limit=1000):
-        tx.objects.remove(binding, actor="test", now=now)
-    project = tx.objects.find(Project, "gone")
+    remove_project(tx, "gone")
+
+
+def remove_project(tx: Transaction, name: str) -> None:
+    """Delete a project and the objects in it."""
+    project = tx.objects.find(Project, name)
     assert project is not None
-    tx.objects.remove(project, actor="test", now=now)
+    inside = [
+        item
+        for kind in KINDS
+        if kind.namespaced
+        for item in tx.objects.list(kind, namespace=name, limit=1000)
+    ]
+    for item in (*inside, project):
+        tx.objects.remove(item, actor="test", now=CLOCK.now())

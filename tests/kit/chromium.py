@@ -59,8 +59,9 @@ class Page:
 
     async def wait_for(self, selector: str) -> None:
         """Wait until the page has an element."""
+        found = f"!!document.querySelector({json.dumps(selector)})"
         async with asyncio.timeout(_SECONDS):
-            while not await self.run(f"!!document.querySelector({json.dumps(selector)})"):
+            while not await self.run(found):
                 await asyncio.sleep(0.05)
 
     async def type(self, selector: str, text: str) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 from argon2 import PasswordHasher
 
 from atomic_registry.clock import Clock
-from atomic_registry.config.load import process_environment
+from atomic_registry.config.environment import process_environment
 from atomic_registry.config.master_config import (
     HTPASSWD_NAME,
     MasterConfig,

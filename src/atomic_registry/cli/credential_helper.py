@@ -20,7 +20,7 @@ from atomic_registry.cli.credentials import (
     store_credential,
 )
 from atomic_registry.cli.kubeconfig import Kubeconfig
-from atomic_registry.config.load import process_environment
+from atomic_registry.config.environment import process_environment
 
 # Clients compare this text to tell "nothing stored" from a failure.
 NOT_FOUND = "credentials not found in native keychain"

@@ -12,7 +12,7 @@ from atomic_registry.cli.credentials import registry_key, use_login
 from atomic_registry.cli.documents import Document, document_at
 from atomic_registry.cli.kubeconfig import home_of
 from atomic_registry.cli.session import open_login
-from atomic_registry.config.load import process_environment
+from atomic_registry.config.environment import process_environment
 from atomic_registry.system.durable_files import write_file
 
 HELPER = "atomic-registry"

@@ -10,7 +10,7 @@ from atomic_registry.cli.documents import Document, text_at
 from atomic_registry.cli.kubeconfig import Context, Kubeconfig
 from atomic_registry.cli.output import printable
 from atomic_registry.cli.trust import Trust
-from atomic_registry.config.load import process_environment
+from atomic_registry.config.environment import process_environment
 
 USERS = "/apis/user.openshift.io/v1"
 PROJECTS = "/apis/project.openshift.io/v1"

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import click
 
-from atomic_registry.config.load import ConfigInvalid, Loaded, load, process_environment
+from atomic_registry.config.environment import process_environment
+from atomic_registry.config.load import ConfigInvalid, Loaded, load
 
 root_option = click.option(
     "--root",

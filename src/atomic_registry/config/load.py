@@ -1,7 +1,6 @@
 """Merges defaults, files, environment and flags into settings, and reports all mistakes at once."""
 
 import difflib
-import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -53,11 +52,6 @@ class Loaded:
     settings: Settings
     values: Mapping[str, Value]
     origins: Mapping[str, str]
-
-
-def process_environment() -> Mapping[str, str]:
-    """Return the environment variables of this process."""
-    return dict(os.environ)
 
 
 def load(

@@ -1,5 +1,7 @@
 """Blobs of a repository: look up, open, mount and unlink."""
 
+from dataclasses import replace
+
 from atomic_registry.clock import Clock
 from atomic_registry.content.admission import Admission
 from atomic_registry.content.ports import (
@@ -10,7 +12,7 @@ from atomic_registry.content.ports import (
     StoredBlob,
     Transaction,
 )
-from atomic_registry.errors import BlobInUse, BlobUnknown
+from atomic_registry.errors import BlobInUse, BlobUnknown, ScopeMissing
 from atomic_registry.identity.actors import Actor
 from atomic_registry.identity.policy import Policy, Verb
 from atomic_registry.oci.digest import Digest
@@ -59,7 +61,14 @@ class BlobService:
 
         Without a source any repository that the caller may pull from will do. The answer is the
         same for a blob that is missing and for one that the caller may not read.
+
+        Raises:
+            ScopeMissing: the caller may read the source, but its token is not for it.
         """
+        if source is not None and not self._policy.allowed(actor, Verb.PULL, source):
+            if self._policy.allowed(replace(actor, repositories=None), Verb.PULL, source):
+                raise ScopeMissing
+            return False
         now = self._clock.now()
 
         def commit_mount(tx: Transaction) -> bool:

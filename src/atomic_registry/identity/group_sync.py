@@ -4,13 +4,13 @@ The directory is read first and to the end: when it fails, nothing has been writ
 were made here, or come from another server, are never touched.
 """
 
-import asyncio
 import dataclasses
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, Protocol
 
 from atomic_registry.clock import Clock
+from atomic_registry.errors import Conflict, NotFound
 from atomic_registry.identity.group_sync_config import (
     FoundGroup,
     LdapSyncConfig,
@@ -18,7 +18,6 @@ from atomic_registry.identity.group_sync_config import (
     address_of,
     schema_of,
 )
-from atomic_registry.identity.ports import IdentityStore, Transaction
 from atomic_registry.identity.providers.ldap_url import LdapUrl
 from atomic_registry.identity.records import Group
 from atomic_registry.kube.objects import ObjectMeta, timestamp
@@ -27,8 +26,6 @@ HOST_LABEL = "openshift.io/ldap.host"
 URL_ANNOTATION = "openshift.io/ldap.url"
 UID_ANNOTATION = "openshift.io/ldap.uid"
 SYNC_TIME_ANNOTATION = "openshift.io/ldap.sync-time"
-ACTOR = "system:ldap-group-sync"
-_PAGE = 500
 
 Action = Literal["created", "updated", "unchanged", "deleted"]
 
@@ -65,10 +62,44 @@ class SyncReport:
     problems: tuple[str, ...]
 
 
+class GroupStore(Protocol):
+    """Where the groups are kept; what it returns belongs to the caller."""
+
+    def list_groups(self) -> list[Group]:
+        """Return all groups, each with the version that it has now."""
+        ...
+
+    def add_group(self, group: Group) -> None:
+        """Keep a new group.
+
+        Raises:
+            Conflict: one of its name is there.
+        """
+        ...
+
+    def update_group(self, group: Group) -> None:
+        """Replace a group.
+
+        Raises:
+            Conflict: it has changed since it was listed.
+            NotFound: it is gone.
+        """
+        ...
+
+    def remove_group(self, group: Group) -> None:
+        """Delete a group.
+
+        Raises:
+            Conflict: it has changed since it was listed.
+            NotFound: it is gone.
+        """
+        ...
+
+
 class GroupSync:
     """Synchronises with one directory."""
 
-    def __init__(self, config: LdapSyncConfig, store: IdentityStore, clock: Clock) -> None:
+    def __init__(self, config: LdapSyncConfig, store: GroupStore, clock: Clock) -> None:
         """Check the configuration.
 
         Raises:
@@ -82,7 +113,7 @@ class GroupSync:
         self._host = url.host
         self._url = address_of(url)
 
-    async def sync(self, selection: Selection, *, dry_run: bool) -> SyncReport:
+    def sync(self, selection: Selection, *, dry_run: bool) -> SyncReport:
         """Make the members of the selected groups those of the directory.
 
         A group whose members are right already is not written, so that its time of
@@ -91,20 +122,27 @@ class GroupSync:
         Raises:
             RemoteFailed: the directory cannot be read; nothing was written.
         """
-        known, problems = await self._select_stored(selection)
-        wanted = self._wanted(selection, known)
-        found, unreadable = await asyncio.to_thread(self._read, wanted)
+        stored = {group.metadata.name: group for group in self._store.list_groups()}
+        known, problems = self._select_stored(stored, selection)
+        found, unreadable = self._read(self._wanted(selection, known))
         problems += unreadable
         changes: list[GroupChange] = []
-        for group in [*found, *await self._under_old_names(found)]:
-            change = await self._apply(group, dry_run=dry_run)
-            if isinstance(change, str):
-                problems.append(change)
-            else:
-                changes.append(change)
+        for group in [*found, *self._under_old_names(stored, found)]:
+            before = stored.get(group.name)
+            if before is not None and not self._is_same(before, group):
+                reason = f"LDAP group {group.uid}: a group {group.name} of another origin exists"
+                problems.append(reason)
+                continue
+            change = _change(before, group)
+            if change.action != "unchanged":
+                stored[group.name] = item = self._with_members(before, group)
+                write = self._store.add_group if before is None else self._store.update_group
+                if not dry_run and not _is_done(write, item, problems):
+                    continue
+            changes.append(change)
         return SyncReport(changes=tuple(changes), problems=tuple(problems))
 
-    async def prune(self, selection: Selection, *, dry_run: bool) -> SyncReport:
+    def prune(self, selection: Selection, *, dry_run: bool) -> SyncReport:
         """Delete groups that came from this directory and are no longer in it.
 
         The lists of the selection hold names of groups here.
@@ -115,21 +153,22 @@ class GroupSync:
         chosen = Selection(
             by="openshift", whitelist=selection.whitelist, blacklist=selection.blacklist
         )
-        known, problems = await self._select_stored(chosen)
-        gone = await asyncio.to_thread(self._absent, list(known))
-        changes = [
-            GroupChange(name=known[uid], uid=uid, action="deleted")
-            for uid in gone
-            if dry_run or await self._remove(known[uid], uid)
-        ]
+        stored = {group.metadata.name: group for group in self._store.list_groups()}
+        known, problems = self._select_stored(stored, chosen)
+        changes = []
+        for uid in self._absent(list(known)):
+            group = stored[known[uid]]
+            if dry_run or _is_done(self._store.remove_group, group, problems):
+                changes.append(GroupChange(name=known[uid], uid=uid, action="deleted"))
         return SyncReport(changes=tuple(changes), problems=tuple(problems))
 
-    async def _select_stored(self, selection: Selection) -> tuple[dict[str, str], list[str]]:
+    def _select_stored(
+        self, stored: Mapping[str, Group], selection: Selection
+    ) -> tuple[dict[str, str], list[str]]:
         """Return the names of selected groups from this directory by their unique name there."""
         if selection.by == "ldap":
             return {}, []
-        stored = await self._store.read(lambda tx: list(_all_groups(tx)))
-        own = {it.metadata.name: _uid(it) for it in stored if self._is_own(it)}
+        own = {name: _uid(it) for name, it in stored.items() if self._is_own(it)}
         wanted = selection.whitelist or tuple(own)
         problems = [
             f"group {name}: it was not brought here from {self._url}"
@@ -151,17 +190,18 @@ class GroupSync:
 
         return find_absent(self._config, self._schema, uids)
 
-    async def _under_old_names(self, found: Sequence[FoundGroup]) -> list[FoundGroup]:
+    def _under_old_names(
+        self, stored: Mapping[str, Group], found: Sequence[FoundGroup]
+    ) -> list[FoundGroup]:
         """Return the groups again under the names that they were brought here by before.
 
         Rights may still be bound to such a name, so its members must not go stale.
         """
         by_uid = {group.uid: group for group in found}
-        stored = await self._store.read(lambda tx: list(_all_groups(tx)))
         return [
-            dataclasses.replace(by_uid[_uid(it)], name=it.metadata.name)
-            for it in stored
-            if self._is_own(it) and _uid(it) in by_uid and by_uid[_uid(it)].name != it.metadata.name
+            dataclasses.replace(by_uid[_uid(it)], name=name)
+            for name, it in stored.items()
+            if self._is_own(it) and _uid(it) in by_uid and by_uid[_uid(it)].name != name
         ]
 
     def _wanted(self, selection: Selection, known: dict[str, str]) -> Wanted:
@@ -171,41 +211,11 @@ class GroupSync:
         without = frozenset(selection.blacklist)
         return Wanted(uids=selection.whitelist or None, without=without, names=names)
 
-    async def _apply(self, group: FoundGroup, *, dry_run: bool) -> GroupChange | str:
-        """Return what was done, or would be, or why nothing can be."""
-        if dry_run:
-            return await self._store.read(lambda tx: self._plan(tx, group)[0])
-
-        def write(tx: Transaction) -> GroupChange | str:
-            change, item = self._plan(tx, group)
-            if item is not None and item.metadata.uid:
-                tx.objects.update(item, actor=ACTOR, now=self._clock.now())
-            elif item is not None:
-                tx.objects.add(item, actor=ACTOR, now=self._clock.now())
-            return change
-
-        return await self._store.write(write)
-
-    def _plan(self, tx: Transaction, group: FoundGroup) -> tuple[GroupChange | str, Group | None]:
-        """Return the change, and the object to write if there is something to write."""
-        stored = tx.objects.find(Group, group.name, lock=True)
-        if stored is not None and not (self._is_own(stored) and _uid(stored) == group.uid):
-            reason = f"LDAP group {group.uid}: a group {group.name} of another origin exists"
-            return reason, None
-        item = stored or self._new(group)
-        before = set(item.users)
-        change = GroupChange(
-            name=group.name,
-            uid=group.uid,
-            action="created" if stored is None else "updated",
-            added=tuple(it for it in group.users if it not in before),
-            removed=tuple(sorted(before - set(group.users))),
-        )
-        if stored is not None and not change.added and not change.removed:
-            return dataclasses.replace(change, action="unchanged"), None
-        item.users = list(group.users)
+    def _with_members(self, before: Group | None, found: FoundGroup) -> Group:
+        item = before or self._new(found)
+        item.users = list(found.users)
         item.metadata.annotations[SYNC_TIME_ANNOTATION] = timestamp(self._clock.now())
-        return change, item
+        return item
 
     def _new(self, group: FoundGroup) -> Group:
         annotations = {URL_ANNOTATION: self._url, UID_ANNOTATION: group.uid}
@@ -220,24 +230,34 @@ class GroupSync:
             and bool(_uid(group))
         )
 
-    async def _remove(self, name: str, uid: str) -> bool:
-        def write(tx: Transaction) -> bool:
-            stored = tx.objects.find(Group, name, lock=True)
-            # Between reading and deleting, somebody may have made another group of this name.
-            if stored is None or not self._is_own(stored) or _uid(stored) != uid:
-                return False
-            tx.objects.remove(stored, actor=ACTOR, now=self._clock.now())
-            return True
+    def _is_same(self, stored: Group, found: FoundGroup) -> bool:
+        return self._is_own(stored) and _uid(stored) == found.uid
 
-        return await self._store.write(write)
+
+def _is_done(write: Callable[[Group], None], group: Group, problems: list[str]) -> bool:
+    """Tell whether it was written; what another writer did meanwhile stops this group only."""
+    try:
+        write(group)
+    except (Conflict, NotFound) as error:
+        problems.append(f"group {group.metadata.name}: {error.message}")
+        return False
+    return True
+
+
+def _change(before: Group | None, found: FoundGroup) -> GroupChange:
+    if before is None:
+        return GroupChange(name=found.name, uid=found.uid, action="created", added=found.users)
+    held = set(before.users)
+    added = tuple(user for user in found.users if user not in held)
+    removed = tuple(sorted(held - set(found.users)))
+    return GroupChange(
+        name=found.name,
+        uid=found.uid,
+        action="updated" if added or removed else "unchanged",
+        added=added,
+        removed=removed,
+    )
 
 
 def _uid(group: Group) -> str:
     return group.metadata.annotations.get(UID_ANNOTATION, "")
-
-
-def _all_groups(tx: Transaction) -> Iterator[Group]:
-    after = ("", "")
-    while page := tx.objects.list(Group, after=after, limit=_PAGE):
-        yield from page
-        after = (page[-1].metadata.namespace, page[-1].metadata.name)

@@ -12,6 +12,7 @@ from atomic_registry.identity.rules import covers, missing_rights
 from atomic_registry.oci.reference import RepositoryName
 
 _MAX_CACHED = 50_000
+_MAY_MAKE_PROJECTS = Right(verb="create", group="project.openshift.io", resource="projectrequests")
 
 
 class RbacPolicy:
@@ -64,9 +65,19 @@ class RbacPolicy:
             )
         if actor.scopes is not None and self._decide(replace(actor, scopes=None), right):
             return Reason(granted=False, text=f"the token's scopes leave out: {right}")
-        return Reason(
-            granted=False,
-            text=f"no role of {actor.name} or its groups gives the right to {right}",
+        text = f"no role of {actor.name} or its groups gives the right to {right}"
+        if right.namespace and right.namespace not in self.directory.projects:
+            text = self._explain_no_project(actor, right.namespace) or text
+        return Reason(granted=False, text=text)
+
+    def _explain_no_project(self, actor: Actor, project: str) -> str:
+        """Say how to make the project, to those who could find out by making it."""
+        account = replace(actor, repositories=None)
+        if self._decide(account, _MAY_MAKE_PROJECTS) is None:
+            return ""
+        return (
+            f"project {project} does not exist; make it first: "
+            f"atomic-registry new-project {project}"
         )
 
     def who_can(self, right: Right) -> tuple[list[str], list[str]]:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from atomic_registry.clock import Clock
-from atomic_registry.errors import Denied, ObjectInvalid, ProjectUnknown
+from atomic_registry.errors import Denied, ObjectInvalid
 from atomic_registry.identity.actors import (
     SERVICE_ACCOUNTS,
     Actor,
@@ -16,9 +16,9 @@ from atomic_registry.identity.records import (
     DESCRIPTION,
     DISPLAY_NAME,
     REQUESTER,
-    ClusterRole,
     Project,
     RoleBinding,
+    RoleReference,
     Subject,
     User,
 )
@@ -29,7 +29,6 @@ from atomic_registry.resources.engine import (
     check_object,
     get_object,
     prepare_update,
-    refuse_escalation,
 )
 from atomic_registry.resources.kinds import PROJECTS, RESOURCES, Place
 from atomic_registry.resources.paging import (
@@ -40,7 +39,6 @@ from atomic_registry.resources.paging import (
     show_page,
 )
 from atomic_registry.resources.ports import Authority
-from atomic_registry.resources.sharing import VIEWER, Sharing, new_binding, share
 from atomic_registry.resources.strategies import Cause, Document
 
 _FORBIDDEN = ("openshift", "kubernetes", "kube")
@@ -215,28 +213,6 @@ class ProjectService:
 
         return await self._written(place, await self._store.write(change))
 
-    async def set_sharing(self, actor: Actor, project: str, sharing: Sharing) -> None:
-        """Let everybody who is logged in, or everybody, look and pull; or nobody but members.
-
-        The caller's right to change bindings of the project was checked before.
-
-        Raises:
-            Denied: the actor does not hold what it would hand out.
-            ProjectUnknown: there is no such project.
-        """
-        role = await self._store.read(lambda tx: tx.objects.find(ClusterRole, VIEWER))
-        if sharing is not Sharing.PRIVATE and role is not None:
-            refuse_escalation(self._authority.rights, actor, project, role.rules)
-        now = self._clock.now()
-
-        def change(tx: Transaction) -> None:
-            if tx.objects.find(Project, project, lock=True) is None:
-                raise ProjectUnknown(project=project)
-            share(tx, project, sharing, actor=actor.name, now=now)
-
-        await self._store.write(change)
-        await self._authority.accounts.refresh()
-
     async def _scan(self, place: Place, options: ListOptions, after: tuple[str, str]) -> Page:
         return await self._store.read(lambda tx: scan(tx, place, options, after))
 
@@ -286,9 +262,17 @@ def _admin_binding(project: str, actor: Actor) -> RoleBinding:
         subject = Subject(kind="User", name=actor.name)
     else:
         subject = Subject(kind="ServiceAccount", namespace=robot[0], name=robot[1])
-    return new_binding(project, _ADMIN, _ADMIN, subject)
+    return _binding(project, _ADMIN, _ADMIN, subject)
 
 
 def _pullers_binding(project: str) -> RoleBinding:
     subject = Subject(kind="Group", name=f"{SERVICE_ACCOUNTS}:{project}")
-    return new_binding(project, _PULLERS, _PULLER, subject)
+    return _binding(project, _PULLERS, _PULLER, subject)
+
+
+def _binding(project: str, name: str, role: str, subject: Subject) -> RoleBinding:
+    return RoleBinding(
+        metadata=ObjectMeta(name=name, namespace=project),
+        role_ref=RoleReference(kind="ClusterRole", name=role),
+        subjects=[subject],
+    )

@@ -102,6 +102,7 @@ class Guard:
                 endpoint, request.parameters = self.face.router.match(request.method, request.path)
                 route = endpoint.path
                 access = endpoint.access
+                request.verb = access.verb
                 if not access.is_for_anybody:
                     request.actor = self._authenticator.recall(
                         request, access

@@ -6,6 +6,7 @@ from typing import Any, BinaryIO, Protocol
 
 from atomic_registry.errors import ParameterInvalid
 from atomic_registry.identity.actors import ANONYMOUS, Actor
+from atomic_registry.identity.policy import Verb
 
 
 class Body(Protocol):
@@ -59,7 +60,7 @@ class Request:
     """One request; `parameters` holds the path's parts as parsed values.
 
     `remote` is the client's address; `host` is set where a trusted proxy says what the client
-    called this server.
+    called this server; `verb` is what the row of the path asks of its repository.
 
     Header names of `headers` are looked up without regard to case.
     """
@@ -76,6 +77,7 @@ class Request:
     certificate: ClientCertificate | None = None
     parameters: dict[str, Any] = field(default_factory=dict)
     actor: Actor = ANONYMOUS
+    verb: Verb | None = None
 
 
 class Source(Protocol):

@@ -2,7 +2,6 @@
 
 import pytest
 
-from atomic_registry.resources.sharing import Sharing
 from tests.faces.api.conftest import PROJECTS, RBAC, REQUESTS, Api
 
 BINDINGS = f"{RBAC}/namespaces/demo/rolebindings"
@@ -156,33 +155,3 @@ async def test_an_administrator_makes_projects_of_any_name(api: Api) -> None:
 
     assert 201 == made.status
     assert 403 == (await api.post("mary", PROJECTS, {"metadata": {"name": "mine"}})).status
-
-
-@pytest.mark.parametrize(
-    ("sharing", "groups"),
-    [
-        (Sharing.PRIVATE, set()),
-        (Sharing.SHARED, {"system:authenticated"}),
-        (Sharing.ANONYMOUS, {"system:authenticated", "system:unauthenticated"}),
-    ],
-)
-@pytest.mark.parametrize("before", list(Sharing))
-async def test_sharing_is_what_the_bindings_of_virtual_groups_say(
-    api: Api, before: Sharing, sharing: Sharing, groups: set[str]
-) -> None:
-    await api.new_project("mary", "demo")
-    await api.grant("demo", "registry-viewer", kind="User", name="bob")
-
-    await api.projects.set_sharing(api.actors["mary"], "demo", before)
-    await api.projects.set_sharing(api.actors["mary"], "demo", sharing)
-
-    bindings = (await api.get("mary", BINDINGS)).body["items"]
-    viewers = {
-        subject["name"]
-        for item in bindings
-        if item["roleRef"]["name"] == "registry-viewer"
-        for subject in item["subjects"]
-    }
-    assert {"bob"} | groups == viewers
-    expected = 200 if groups else 403
-    assert expected == (await api.get("eve", f"{PROJECTS}/demo")).status

@@ -3,7 +3,13 @@
 Source: RFC 6750, 3; Distribution, "Docker Registry v2 authentication".
 """
 
-from atomic_registry.errors import CredentialsRejected, DomainError, ScopeMissing, Unauthenticated
+from atomic_registry.errors import (
+    CredentialsRejected,
+    DomainError,
+    Invalid,
+    ScopeMissing,
+    Unauthenticated,
+)
 from atomic_registry.faces.registry.errors import render_error
 from atomic_registry.identity.policy import Verb
 from atomic_registry.identity.registry_tokens import AUDIENCE
@@ -13,9 +19,11 @@ from atomic_registry.web.forwarded import origin
 from atomic_registry.web.messages import Request, Response
 
 TOKEN_PATH = "/openshift/token"  # noqa: S105 - a path
-_READING = (Verb.PULL,)
-_WRITING = (Verb.PULL, Verb.PUSH)
-_ACTIONS = {"GET": _READING, "HEAD": _READING, "DELETE": (Verb.DELETE,)}
+_ACTIONS = {
+    Verb.PULL: (Verb.PULL,),
+    Verb.PUSH: (Verb.PULL, Verb.PUSH),
+    Verb.DELETE: (Verb.DELETE,),
+}
 
 
 class Challenger:
@@ -36,11 +44,25 @@ class Challenger:
         if request.path == TOKEN_PATH:
             return f'Basic realm="{realm}"'
         fields = {"realm": realm, "service": AUDIENCE}
-        repository = request.parameters.get("repository")
-        if isinstance(repository, RepositoryName):
-            fields["scope"] = render_scope(repository, _ACTIONS.get(request.method, _WRITING))
+        scopes = _wanted_scopes(request)
+        if scopes:
+            fields["scope"] = " ".join(scopes)
         if isinstance(error, ScopeMissing):
             fields["error"] = "insufficient_scope"
         elif isinstance(error, CredentialsRejected):
             fields["error"] = "invalid_token"
         return "Bearer " + ",".join(f'{name}="{value}"' for name, value in fields.items())
+
+
+def _wanted_scopes(request: Request) -> list[str]:
+    repository = request.parameters.get("repository")
+    if not isinstance(repository, RepositoryName) or request.verb not in _ACTIONS:
+        return []
+    scopes = [render_scope(repository, _ACTIONS[request.verb])]
+    if request.query.get_all("mount"):
+        try:
+            source = RepositoryName.parse(request.query.get("from") or "")
+        except Invalid:
+            return scopes
+        scopes.append(render_scope(source, _ACTIONS[Verb.PULL]))
+    return scopes
