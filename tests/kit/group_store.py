@@ -18,8 +18,8 @@ class MemoryGroups:
 
     def list_groups(self) -> list[Group]:
         found = [self._find(name) for name in sorted(self._groups)]
-        self.on_list()
-        self.on_list = lambda: None
+        act, self.on_list = self.on_list, lambda: None
+        act()
         return found
 
     def add_group(self, group: Group) -> None:

@@ -4,6 +4,7 @@ import click
 
 from atomic_registry.cli.client import segment
 from atomic_registry.cli.documents import Document, name_of, texts_at
+from atomic_registry.cli.group_sync import prune, sync
 from atomic_registry.cli.output import echo_items, output_option
 from atomic_registry.cli.session import USERS, open_login
 
@@ -18,7 +19,12 @@ def command() -> None:
     Examples:
       atomic-registry groups new developers mary bob
       atomic-registry policy add-role-to-group registry-editor developers
+      atomic-registry groups sync --sync-config ldap.yaml
     """
+
+
+command.add_command(sync)
+command.add_command(prune)
 
 
 @command.command("list")
