@@ -197,9 +197,8 @@ def test_the_original_smoke_test_mary_shares_and_bob_only_pulls(person: Person, 
     assert spent < REVOKED_WITHIN
 
 
+@pytest.mark.parametrize("person", ["podman"], indirect=True)
 def test_podman_searches_the_catalog_of_what_may_be_pulled(person: Person, site: Site) -> None:
-    if person.tool != "podman":
-        pytest.skip("skopeo has no search")
     site.new_project("carol", "hidden")
     person.login("mary", "x")
     person.push("team/findable:v1", "findable")

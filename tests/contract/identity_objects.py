@@ -60,6 +60,10 @@ async def find(store: MetadataDatabase, name: str = "mary") -> User | None:
     return await store.read(lambda tx: tx.objects.find(User, name))
 
 
+async def list_users(store: MetadataDatabase, namespace: str) -> list[User]:
+    return await store.read(lambda tx: tx.objects.list(User, namespace=namespace, limit=1))
+
+
 async def get(store: MetadataDatabase, name: str = "mary") -> User:
     found = await find(store, name)
     assert found is not None
@@ -233,10 +237,7 @@ class ObjectsContract:
     async def test_names_that_no_database_takes_are_unknown(self, store: MetadataDatabase) -> None:
         for name in ("a\0b", "\ud800"):
             assert await find(store, name) is None
-            assert (
-                await store.read(lambda tx, n=name: tx.objects.list(User, namespace=n, limit=1))
-                == []
-            )
+            assert await list_users(store, name) == []
             await remove(store, user(name))
             with pytest.raises(ObjectUnknown):
                 await update(store, user(name))

@@ -23,9 +23,29 @@ def token(number: int = 1, **fields: object) -> StoredToken:
     return replace(plain, **fields)  # type: ignore[arg-type]  # fields of the class itself
 
 
+async def add_token(store: MetadataDatabase, one: StoredToken) -> None:
+    await store.write(lambda tx: tx.tokens.add(one))
+
+
+async def find_token(store: MetadataDatabase, token_id: str) -> StoredToken | None:
+    return await store.read(lambda tx: tx.tokens.find(token_id))
+
+
+async def take_token(store: MetadataDatabase, token_id: str) -> StoredToken | None:
+    return await store.write(lambda tx: tx.tokens.take(token_id))
+
+
+async def add_failures(store: MetadataDatabase, keys: list[str], moment: datetime) -> None:
+    await store.write(lambda tx: tx.login_failures.add(keys, moment))
+
+
+async def add_key(store: MetadataDatabase, key: SigningKey) -> None:
+    await store.write(lambda tx: tx.signing_keys.add(key))
+
+
 async def add_tokens(store: MetadataDatabase, *tokens: StoredToken) -> None:
     for one in tokens:
-        await store.write(lambda tx, one=one: tx.tokens.add(one))
+        await add_token(store, one)
 
 
 class TokensContract:
@@ -38,11 +58,11 @@ class TokensContract:
         await add_tokens(store, plain, full)
         for one in (plain, full):
             assert await store.find_token(one.id) == one
-            assert await store.read(lambda tx, one=one: tx.tokens.find(one.id)) == one
+            assert await find_token(store, one.id) == one
         for absent in ("sha256~none", "\0", "\ud800"):
             assert await store.find_token(absent) is None
-            assert await store.read(lambda tx, a=absent: tx.tokens.find(a)) is None
-            assert await store.write(lambda tx, a=absent: tx.tokens.take(a)) is None
+            assert await find_token(store, absent) is None
+            assert await take_token(store, absent) is None
 
     async def test_a_token_is_replaced_and_removed(self, store: MetadataDatabase) -> None:
         await add_tokens(store, token(1), token(2))
@@ -97,6 +117,22 @@ class TokensContract:
         assert await store.write(lambda tx: tx.tokens.remove_of_user("mary")) == 6
         assert await store.find_token(token(9).id) is not None
         assert await store.write(lambda tx: tx.tokens.remove_of_user("\0")) == 0
+
+    async def test_the_tokens_of_everybody_are_listed_by_kind_and_page(
+        self, store: MetadataDatabase
+    ) -> None:
+        users = ["mary", "bob"]
+        kinds = [TokenKind.ROBOT, TokenKind.ACCESS, TokenKind.PERSONAL]
+        await add_tokens(store, *(token(n, kind=kinds[n % 3], user=users[n % 2]) for n in range(6)))
+
+        async def listed(after: str = "", limit: int = 9) -> list[str]:
+            found = await store.read(
+                lambda tx: tx.tokens.list_all(kinds=ROBOTS, after=after, limit=limit)
+            )
+            return [one.id[-1] for one in found]
+
+        assert await listed() == ["0", "2", "3", "5"]
+        assert await listed(token(2).id, 1) == ["3"]
 
     async def test_a_device_code_is_found_by_its_user_code(self, store: MetadataDatabase) -> None:
         code = token(1, kind=TokenKind.DEVICE, state={"user_code": "ABCD", "x": "y"})
@@ -156,7 +192,7 @@ class LoginsContract:
         odd = "user:" + "\0\ud800é" * 5_000
         for seconds, keys in ((0, ["a", odd]), (0, ["a"]), (5, ["a", "a"]), (9, ["b"])):
             moment = NOW + seconds * SECOND
-            await store.write(lambda tx, m=moment, k=keys: tx.login_failures.add(k, m))
+            await add_failures(store, keys, moment)
 
         async def count(seconds: int) -> dict[str, int]:
             asked, since = ["a", odd, "b", "c"], NOW + seconds * SECOND
@@ -178,12 +214,7 @@ class LoginsContract:
         another, keys = open_another(), ["account", "address"]
         try:
             await asyncio.gather(
-                *(
-                    (store, another)[n % 2].write(
-                        lambda tx, k=keys[:: (-1) ** n]: tx.login_failures.add(k, NOW)
-                    )
-                    for n in range(40)
-                )
+                *(add_failures((store, another)[n % 2], keys[:: (-1) ** n], NOW) for n in range(40))
             )
         finally:
             await another.close()
@@ -201,7 +232,7 @@ class LoginsContract:
             for n in range(3)
         ]  # fmt: skip
         for key in keys:
-            await store.write(lambda tx, key=key: tx.signing_keys.add(key))
+            await add_key(store, key)
         assert await store.read(lambda tx: tx.signing_keys.list()) == keys[::-1]
         await store.write(lambda tx: tx.signing_keys.remove_before(NOW + 3 * SECOND))
         assert await store.read(lambda tx: tx.signing_keys.list()) == keys[:0:-1]

@@ -62,6 +62,18 @@ def change(number: int = 0) -> Change:
     )
 
 
+async def mark_pushed(store: MetadataDatabase, repository: int) -> None:
+    await store.write(lambda tx: tx.repositories.mark_pushed(repository, NOW))
+
+
+async def put(store: MetadataDatabase, repository: int, new: NewManifest) -> None:
+    await store.write(lambda tx: tx.manifests.put(repository, new, NOW))
+
+
+async def add_upload(store: MetadataDatabase, new: UploadSession) -> None:
+    await store.write(lambda tx: tx.uploads.add(new, NOW))
+
+
 async def create(store: MetadataDatabase, name: RepositoryName = NAME) -> Repository:
     return await store.write(lambda tx: tx.repositories.ensure(name, NOW))
 
@@ -76,7 +88,7 @@ class MetadataStoreContract:
         assert await store.read(lambda tx: tx.repositories.find(OTHER)) is None
         assert await store.read(lambda tx: tx.repositories.list_names(after="", limit=9)) == []
         for repository in made:
-            await store.write(lambda tx, id=repository.id: tx.repositories.mark_pushed(id, NOW))
+            await mark_pushed(store, repository.id)
         listed = await store.read(lambda tx: tx.repositories.list_names(after="", limit=9))
         assert [n.value for n in listed] == sorted(n.value for n in names)
         page = await store.read(lambda tx: tx.repositories.list_names(after="a/b", limit=1))
@@ -150,7 +162,7 @@ class MetadataStoreContract:
             for n in range(6)
         ]
         for new in made:
-            await store.write(lambda tx, new=new: tx.manifests.put(here.id, new, NOW))
+            await put(store, here.id, new)
 
         async def page(after: str, limit: int, kind: str | None = None) -> list[str]:
             found = await store.read(
@@ -223,7 +235,7 @@ class MetadataStoreContract:
     ) -> None:
         for name, expires in (("old", NOW), ("held", NOW), ("gone", LATER), ("new", LATER)):
             new = session(name, expires)
-            await store.write(lambda tx, new=new: tx.uploads.add(new, NOW))
+            await add_upload(store, new)
         await store.write(
             lambda tx: tx.uploads.claim(NAME, "held", owner="p", now=NOW, until=LATER)
         )

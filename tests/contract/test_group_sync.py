@@ -3,6 +3,7 @@
 import dataclasses
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.kit.clock import ManualClock
@@ -368,7 +369,7 @@ def test_groups_that_users_name_may_be_entries_with_a_name(
     ],
 )
 def test_a_directory_that_cannot_be_read_changes_nothing(
-    tools: Tools, store: MemoryGroups, change: dict[str, str], reason: str
+    tools: Tools, store: MemoryGroups, change: dict[str, Any], reason: str
 ) -> None:
     config = _config(tools.directory)
     _sync(config, store).sync(EVERYTHING, dry_run=False)

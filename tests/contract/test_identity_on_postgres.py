@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import psycopg
 import pytest
+from tests.contract.identity_grants import GrantsContract
 from tests.contract.identity_objects import (
     ObjectChangesContract,
     ObjectsContract,
@@ -45,7 +46,9 @@ def url(server: Postgres) -> str:
     return url
 
 
-class TestPostgres(ObjectsContract, ObjectChangesContract, TokensContract, LoginsContract):
+class TestPostgres(
+    ObjectsContract, ObjectChangesContract, TokensContract, LoginsContract, GrantsContract
+):
     """The contract."""
 
 

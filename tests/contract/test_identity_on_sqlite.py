@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from tests.contract.identity_grants import GrantsContract
 from tests.contract.identity_objects import ObjectChangesContract, ObjectsContract
 from tests.contract.identity_tokens import LoginsContract, TokensContract, token
 
@@ -19,7 +20,9 @@ def url(tmp_path: Path) -> str:
     return url
 
 
-class TestSqlite(ObjectsContract, ObjectChangesContract, TokensContract, LoginsContract):
+class TestSqlite(
+    ObjectsContract, ObjectChangesContract, TokensContract, LoginsContract, GrantsContract
+):
     """The contract."""
 
 

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import psycopg
 import pytest
+from tests.contract.image_streams import ImageStreamContract
 from tests.contract.metadata_store import MetadataStoreContract, create
 from tests.contract.processes import prepare_in_processes
 from tests.contract.push_and_delete import PushAndDeleteContract
@@ -33,7 +34,7 @@ def url(server: Postgres) -> str:
     return url
 
 
-class TestPostgres(MetadataStoreContract, PushAndDeleteContract):
+class TestPostgres(MetadataStoreContract, PushAndDeleteContract, ImageStreamContract):
     """The contract."""
 
 

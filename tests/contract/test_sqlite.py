@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from tests.contract.image_streams import ImageStreamContract
 from tests.contract.metadata_store import (
     NAME,
     TAG,
@@ -57,7 +58,7 @@ def url(tmp_path: Path) -> str:
     return url
 
 
-class TestSqlite(MetadataStoreContract, PushAndDeleteContract):
+class TestSqlite(MetadataStoreContract, PushAndDeleteContract, ImageStreamContract):
     """The contract."""
 
 

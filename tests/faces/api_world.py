@@ -1,6 +1,7 @@
 """The master over the world of the matrices, with more kinds of callers and one of each object."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -11,28 +12,31 @@ from atomic_registry.app.master import MASTER_ROWS, MasterWorker
 from atomic_registry.app.master_files import MasterFiles
 from atomic_registry.config.master_config import MasterConfig, OAuthConfig, SessionSecret
 from atomic_registry.config.settings import LogSettings, Settings
-from atomic_registry.identity.actors import ANONYMOUS, service_account_name
+from atomic_registry.identity.actors import ANONYMOUS, Actor, service_account_name
 from atomic_registry.identity.ports import TokenKind, Transaction
 from atomic_registry.identity.records import (
     ClusterRole,
     ClusterRoleBinding,
     Group,
     Identity,
+    LimitRange,
     OAuthClient,
     OAuthClientAuthorization,
+    ResourceQuota,
     Role,
     RoleReference,
+    Secret,
     ServiceAccount,
     Subject,
     User,
 )
 from atomic_registry.identity.scopes import parse_scopes
 from atomic_registry.kube.objects import KubeObject, ObjectMeta
+from atomic_registry.store.blobs.memory import MemoryBlobStore
 from atomic_registry.store.metadata import MetadataDatabase, open_metadata, prepare_metadata
 from atomic_registry.web.credentials import actor_of_token
 from atomic_registry.web.messages import Query, Request, Response
 from atomic_registry.web.metrics import HttpMetrics
-from tests.faces.conftest import BytesBody
 from tests.faces.world import (
     CLOCK,
     PEOPLE,
@@ -43,6 +47,7 @@ from tests.faces.world import (
     populate,
     remove_project,
 )
+from tests.kit.bodies import BytesBody
 
 # The roles again, each bound to a person everywhere instead of in one project.
 EVERYWHERE = [f"everywhere-{role.replace(':', '-')}" for role in ROLES]
@@ -58,6 +63,7 @@ SCOPED = {
 }
 REGISTRY_TOKEN = "registry-token"
 CALLERS = (*PEOPLE, *EVERYWHERE, *ROBOTS, *SCOPED, REGISTRY_TOKEN, ANONYMOUS.name)
+FORM = "application/x-www-form-urlencoded"
 _LIFETIME = timedelta(hours=1)
 
 
@@ -70,17 +76,24 @@ class MasterWorld:
     secrets: dict[str, str]
     robot_tokens: dict[str, str]
     personal_token: str
+    blobs: MemoryBlobStore
 
     @property
     def access(self) -> AccessControl:
         return self.worker.access
 
     async def call(
-        self, caller: str, method: str, path: str, body: bytes | dict[str, object] = b""
+        self,
+        caller: str,
+        method: str,
+        path: str,
+        body: bytes | Mapping[str, object] = b"",
+        *,
+        media_type: str = "application/json",
     ) -> Response:
         """Send one request with the caller's credentials."""
         target, _, query = path.partition("?")
-        headers = {"Host": "master.test:8443", "Content-Type": "application/json"}
+        headers = {"Host": "master.test:8443", "Content-Type": media_type}
         if caller != ANONYMOUS.name:
             headers["Authorization"] = f"Bearer {self.secrets[caller]}"
         request = Request(
@@ -93,6 +106,10 @@ class MasterWorld:
             remote="192.0.2.1",
         )
         return await self.worker.guard.serve(request)
+
+    async def actor(self, caller: str) -> Actor:
+        """Return whom the caller's token stands for."""
+        return actor_of_token(await self.access.tokens.verify(self.secrets[caller]))
 
     async def close(self) -> None:
         await self.worker.close()
@@ -112,10 +129,12 @@ async def make_master_world(root: Path) -> MasterWorld:
         authority=root / "unused",
         session_secrets=(SessionSecret(authentication="a" * 64, encryption="e" * 32),),
     )
+    blobs = MemoryBlobStore()
     worker = MasterWorker(
         Settings(root=root, log=LogSettings(access=False)),
         files,
         metadata,
+        blobs=blobs,
         metrics=HttpMetrics(MASTER_ROWS, workers=1),
         clock=CLOCK,
     )
@@ -123,7 +142,7 @@ async def make_master_world(root: Path) -> MasterWorld:
     await metadata.write(_populate_more)
     await metadata.write(lambda tx: remove_project(tx, "gone"))
     await worker.start(cleans_up=False)
-    world = MasterWorld(worker, metadata, {}, {}, "")
+    world = MasterWorld(worker, metadata, {}, {}, "", blobs)
     await _make_tokens(world)
     return world
 
@@ -142,7 +161,8 @@ def _populate_more(tx: Transaction) -> None:
         add(User(metadata=ObjectMeta(name=name)))
     for project in PROJECTS:
         add(Role(metadata=ObjectMeta(name=EXISTING, namespace=project)))
-        add(ServiceAccount(metadata=ObjectMeta(name=EXISTING, namespace=project)))
+        for kind in (ServiceAccount, Secret, LimitRange, ResourceQuota):
+            add(kind(metadata=ObjectMeta(name=EXISTING, namespace=project)))
         bind(tx, project, "view", Subject(kind="User", name=BYSTANDER), name=EXISTING)
     for robot in ROBOTS:
         add(ServiceAccount(metadata=ObjectMeta(name=robot, namespace="own")))
@@ -190,22 +210,17 @@ async def _make_tokens(world: MasterWorld) -> None:
 
 async def _registry_token(world: MasterWorld) -> str:
     """Return what the registry gives to an administrator of everything who pulls and pushes."""
-    secret = world.secrets["everywhere-cluster-admin"]
-    actor = actor_of_token(await world.access.tokens.verify(secret))
     return await world.access.registry_tokens.mint(
-        actor,
+        await world.actor("everywhere-cluster-admin"),
         parse_scopes(["repository:own/app:*"]),
         project_uid=lambda name: world.access.directory.projects.get(name, ""),
         lifetime=_LIFETIME,
     )
 
 
-async def delete_object(world: MasterWorld, kind: type[KubeObject], name: str) -> None:
-    """Remove an object that is not part of a project."""
-
-    def change(tx: Transaction) -> None:
-        item = tx.objects.find(kind, name)
-        assert item is not None
-        tx.objects.remove(item, actor="test", now=CLOCK.now())
-
-    await world.metadata.write(change)
+async def add_login(world: MasterWorld, person: str) -> None:
+    """Make `login` a caller: the person with a token that a login left."""
+    uid = world.access.directory.users[person].uid
+    world.secrets["login"], _ = await world.access.tokens.mint(
+        TokenKind.ACCESS, user=person, user_uid=uid, lifetime=_LIFETIME
+    )

@@ -20,8 +20,8 @@ from atomic_registry.identity.scopes import parse_scopes
 from atomic_registry.kube.objects import KubeObject, ObjectMeta
 from atomic_registry.web.credentials import actor_of_token
 from atomic_registry.web.messages import Query, Request, Response
-from tests.faces.conftest import BytesBody
 from tests.faces.world import CLOCK, World
+from tests.kit.bodies import BytesBody
 from tests.kit.http import sha256
 
 TOKEN_PATH = "/openshift/token"

@@ -1,6 +1,6 @@
 """The registry's face in process: real stores, no sockets."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,18 +15,7 @@ from atomic_registry.store.blobs.memory import MemoryBlobStore
 from atomic_registry.store.metadata import open_metadata, prepare_metadata
 from atomic_registry.web.messages import Query, Request, Response
 from atomic_registry.web.metrics import HttpMetrics
-
-
-class BytesBody:
-    """A request body that is there already."""
-
-    def __init__(self, content: bytes) -> None:
-        self.length: int | None = len(content)
-        self._content = content
-
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        if self._content:
-            yield self._content
+from tests.kit.bodies import BytesBody
 
 
 @dataclass
@@ -35,14 +24,23 @@ class FaceClient:
 
     worker: RegistryWorker
 
-    async def call(self, method: str, path: str, *, body: bytes = b"", **headers: str) -> Response:
+    async def call(
+        self,
+        method: str,
+        path: str,
+        credentials: Mapping[str, str] | None = None,
+        *,
+        body: bytes = b"",
+        **headers: str,
+    ) -> Response:
         target, _, query = path.partition("?")
         pairs = [tuple(pair.split("=", 1)) for pair in query.split("&") if pair]
         request = Request(
             method=method,
             path=target,
             query=Query([(key, value) for key, value in pairs]),
-            headers={name.replace("_", "-"): value for name, value in headers.items()},
+            headers={name.replace("_", "-"): value for name, value in headers.items()}
+            | dict(credentials or {}),
             body=BytesBody(body),
             id="request-1",
         )

@@ -1,45 +1,13 @@
 """Every error that the domain can raise has a row in the face's table."""
 
-import inspect
 import json
-from collections.abc import Iterator
 
 import pytest
 
 from atomic_registry import errors
 from atomic_registry.errors import DomainError
 from atomic_registry.faces.registry.errors import TABLE, render_error
-
-_SAMPLES: dict[str, object] = {
-    "digests": ["sha256:a"],
-    "causes": [("spec.name", "missing")],
-    "allowed": ["GET"],
-    "start": 5,
-    "offset": 3,
-    "size": 7,
-    "limit": 9,
-    "limit_seconds": 9,
-    "expected": 1,
-    "actual": 2,
-    "received": 4,
-    "retry_after_seconds": 6,
-}
-
-
-def leaves(kind: type[DomainError]) -> Iterator[type[DomainError]]:
-    children = kind.__subclasses__()
-    if not children:
-        yield kind
-    for child in children:
-        yield from leaves(child)
-
-
-def sample(kind: type[DomainError]) -> DomainError:
-    names = [name for name in inspect.signature(kind).parameters if name != "detail"]
-    return kind(**{name: _SAMPLES.get(name, "text") for name in names})
-
-
-LEAVES = sorted(leaves(DomainError), key=lambda kind: kind.__name__)
+from tests.kit.errors import LEAVES, sample
 
 
 @pytest.mark.parametrize("kind", LEAVES)

@@ -12,6 +12,7 @@ from atomic_registry.identity.actors import ANONYMOUS
 from atomic_registry.identity.ports import Transaction
 from atomic_registry.identity.records import ClusterRoleBinding
 from atomic_registry.oci.digest import Digest
+from atomic_registry.web.messages import Response
 from tests.faces.world import CLOCK, NOBODY, PEOPLE, PROJECTS, STRANGER, make_world
 
 _MANIFEST = "/v2/{repository}/manifests/{reference}"
@@ -90,7 +91,7 @@ async def test_a_row_is_served_to_exactly_those_who_may(
         for name, value in _VALUES.items():
             concrete = concrete.replace(name, value)
         for person in (*PEOPLE, ANONYMOUS.name):
-            response = await world.client.call(method, concrete, **world.headers(person))
+            response = await world.client.call(method, concrete, world.headers(person))
             refused = 401 if person == ANONYMOUS.name else 403
             served = response.status not in (401, 403)
             if served != is_allowed(need, person, project) or not (
@@ -106,12 +107,17 @@ async def test_a_push_to_a_project_that_is_not_there_says_how_to_make_it(tmp_pat
     world = await make_world(tmp_path)
 
     response = await world.client.call(
-        "POST", "/v2/never-was/app/blobs/uploads/", **world.headers(NOBODY)
+        "POST", "/v2/never-was/app/blobs/uploads/", world.headers(NOBODY)
     )
 
     await world.close()
     assert response.status == 403
-    assert b"atomic-registry new-project never-was" in bytes(response.body)
+    assert b"atomic-registry new-project never-was" in text_of(response)
+
+
+def text_of(response: Response) -> bytes:
+    assert isinstance(response.body, bytes)
+    return response.body
 
 
 def no_self_provisioning(tx: Transaction) -> None:
@@ -131,9 +137,9 @@ async def test_a_refusal_does_not_tell_whether_there_is_anything(
     for project in ("own", "gone", "never-was"):
         for path in ("manifests/v1", f"blobs/{Digest.of(b'')}", "tags/list"):
             response = await world.client.call(
-                "GET", f"/v2/{project}/app/{path}", **world.headers(person)
+                "GET", f"/v2/{project}/app/{path}", world.headers(person)
             )
-            body = bytes(response.body).replace(project.encode(), b"?")
+            body = text_of(response).replace(project.encode(), b"?")
             answers.add((response.status, body))
     await world.close()
     assert len(answers) == 1

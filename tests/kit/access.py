@@ -112,11 +112,12 @@ class Site:
         texts = [command.log.read_text(errors="replace") for command in self.commands.values()]
         return "\n".join(texts)
 
-    def registry(self, method: str, path: str, body: bytes = b"", **headers: str) -> Answer:
-        """One request to the registry; `content_type` names the header Content-Type."""
-        named = {name.replace("_", "-"): value for name, value in headers.items()}
+    def registry(
+        self, method: str, path: str, body: bytes = b"", headers: Mapping[str, str] | None = None
+    ) -> Answer:
+        """One request to the registry."""
         with RegistryClient(self.host) as client:
-            return client.request(method, path, body, named)
+            return client.request(method, path, body, headers or {})
 
     def api(
         self,

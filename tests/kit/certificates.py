@@ -9,6 +9,9 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from atomic_registry.clock import SystemClock
+from atomic_registry.system.ca import Pair, ensure_client_certificate, ensure_signer
+
 
 def write_pair(folder: Path, name: str) -> tuple[Path, Path]:
     """Write tls.crt with this common name and tls.key; return both paths."""
@@ -51,3 +54,23 @@ def common_name(der: bytes | None) -> str:
     assert der is not None, "the server showed no certificate"
     subject = x509.load_der_x509_certificate(der).subject
     return str(subject.get_attributes_for_oid(NameOID.COMMON_NAME)[0].value)
+
+
+class ClientAuthorityFiles:
+    """An authority of its own in a folder, and client certificates that it has signed."""
+
+    def __init__(self, folder: Path) -> None:
+        self._signer = ensure_signer(folder, clock=SystemClock())
+        self.ca = self._signer.certificate
+
+    def issue(self, name: str, *groups: str) -> Pair:
+        """Make a client certificate of this common name."""
+        return ensure_client_certificate(
+            name, groups, self._signer, clock=SystemClock(), name=f"client-{len(name)}-{name[:8]}"
+        )
+
+    def shown(self, name: str, *groups: str) -> bytes:
+        """Return the DER of such a certificate, as a listener sees it."""
+        pem = self.issue(name, *groups).certificate.read_bytes()
+        leaf = x509.load_pem_x509_certificates(pem)[0]
+        return leaf.public_bytes(serialization.Encoding.DER)

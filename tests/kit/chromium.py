@@ -61,7 +61,7 @@ class Page:
         """Wait until the page has an element."""
         found = f"!!document.querySelector({json.dumps(selector)})"
         async with asyncio.timeout(_SECONDS):
-            while not await self.run(found):
+            while not await self.run(found):  # noqa: ASYNC110 - another process decides when
                 await asyncio.sleep(0.05)
 
     async def type(self, selector: str, text: str) -> None:
@@ -88,7 +88,7 @@ async def chromium_page(directory: Path, certificate: Path) -> AsyncIterator[Pag
         lacking("chromium is not installed")
     profile = directory / "profile"
     with (directory / "chromium.log").open("ab") as log:
-        process = subprocess.Popen(
+        process = subprocess.Popen(  # noqa: ASYNC220 - returns at once
             [
                 PROGRAM,
                 *_FLAGS,
@@ -115,7 +115,7 @@ async def chromium_page(directory: Path, certificate: Path) -> AsyncIterator[Pag
 
 async def _port(path: Path) -> int:
     async with asyncio.timeout(_SECONDS):
-        while not path.exists() or not path.read_text():
+        while not path.exists() or not path.read_text():  # noqa: ASYNC110 - as above
             await asyncio.sleep(0.05)
     return int(path.read_text().split()[0])
 

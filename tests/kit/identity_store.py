@@ -1,7 +1,7 @@
 """What `identity` stores, kept in memory; passes for the database in tests of the domain."""
 
 import uuid
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TypeVar
@@ -10,6 +10,7 @@ import msgspec
 from msgspec import structs
 
 from atomic_registry.errors import AlreadyExists, ObjectInvalid, ObjectUnknown, StaleRevision
+from atomic_registry.events.ports import ADDED, DELETED, MODIFIED, Change, LogPage
 from atomic_registry.identity.ports import ObjectChange, SigningKey, StoredToken, TokenKind
 from atomic_registry.identity.ports import Transaction as TransactionPort
 from atomic_registry.kube.objects import KubeObject, timestamp
@@ -25,6 +26,8 @@ class State:
 
     objects: dict[Key, bytes] = field(default_factory=dict)
     changes: list[tuple[int, Key, type[KubeObject], bytes | None]] = field(default_factory=list)
+    log: list[Change] = field(default_factory=list)
+    floor: int = 0
     revision: int = 0
     tokens: dict[str, StoredToken] = field(default_factory=dict)
     failures: list[tuple[str, datetime]] = field(default_factory=list)
@@ -35,6 +38,8 @@ class State:
         return State(
             objects=dict(self.objects),
             changes=list(self.changes),
+            log=list(self.log),
+            floor=self.floor,
             revision=self.revision,
             tokens=dict(self.tokens),
             failures=list(self.failures),
@@ -43,7 +48,7 @@ class State:
 
 
 class MemoryIdentityStore:
-    """Implements `IdentityStore`; counts the transactions that wrote."""
+    """Implements `IdentityStore` and `ChangeLog`; counts the transactions that wrote."""
 
     def __init__(self) -> None:
         self.state = State()
@@ -74,6 +79,21 @@ class MemoryIdentityStore:
     async def last_revision(self) -> int:
         self._fail()
         return self.state.revision
+
+    async def list_changes(self, after: int, *, kinds: Collection[str], limit: int) -> LogPage:
+        self._fail()
+        newer = [it for it in self.state.log if it.revision > after and it.kind in kinds]
+        return LogPage(changes=newer[:limit], floor=self.state.floor, newest=self.state.revision)
+
+    async def drop_changes(self, *, before: datetime, keep: int, limit: int) -> int:
+        state = self.state
+        last = state.revision - max(keep, 1)
+        dropped = [it for it in state.log if it.revision <= last and it.at < before][:limit]
+        if dropped:
+            state.floor = dropped[-1].revision
+            state.log = state.log[len(dropped) :]
+            state.changes = [it for it in state.changes if it[0] > state.floor]
+        return len(dropped)
 
     def _fail(self) -> None:
         if self.fail_with is not None:
@@ -118,6 +138,9 @@ class _Transaction:
         ]
         return rows, self._state.revision
 
+    def change_floor(self) -> int:
+        return self._state.floor
+
 
 class _Objects:
     def __init__(self, state: State) -> None:
@@ -160,7 +183,7 @@ class _Objects:
             raise AlreadyExists(kind=item.plural, name=name)
         item.metadata.uid = item.metadata.uid or uuid.uuid4().hex
         item.metadata.creation_timestamp = item.metadata.creation_timestamp or timestamp(now)
-        self._store(item)
+        self._log(item, ADDED, self._store(item), actor, now)
 
     def update(self, item: KubeObject, *, actor: str, now: datetime) -> None:
         stored = self.find(type(item), item.metadata.name, namespace=item.metadata.namespace)
@@ -170,23 +193,50 @@ class _Objects:
             raise StaleRevision(kind=item.plural, name=item.metadata.name)
         item.metadata.uid = stored.metadata.uid
         item.metadata.creation_timestamp = stored.metadata.creation_timestamp
-        self._store(item)
+        body = self._store(item)
+        self._log(item, MODIFIED, body, actor, now, before=stored.metadata.labels)
 
     def remove(self, item: KubeObject, *, actor: str, now: datetime) -> None:
         stored = self.find(type(item), item.metadata.name, namespace=item.metadata.namespace)
         if stored is None or item.metadata.uid not in ("", stored.metadata.uid):
             return
-        del self._state.objects[_key(item)]
+        body = self._state.objects.pop(_key(item))
         self._state.revision += 1
         self._state.changes.append((self._state.revision, _key(item), type(item), None))
+        self._log(item, DELETED, body, actor, now)
 
-    def _store(self, item: KubeObject) -> None:
+    def _log(
+        self,
+        item: KubeObject,
+        verb: str,
+        body: bytes,
+        actor: str,
+        now: datetime,
+        *,
+        before: Mapping[str, str] | None = None,
+    ) -> None:
+        plural, namespace, name = _key(item)
+        change = Change(
+            revision=self._state.revision,
+            at=now,
+            actor=actor,
+            kind=plural,
+            namespace=namespace,
+            name=name,
+            verb=verb,
+            body=body.decode(),
+            labels_before="" if before is None else msgspec.json.encode(before).decode(),
+        )
+        self._state.log.append(change)
+
+    def _store(self, item: KubeObject) -> bytes:
         self._state.revision += 1
         meta = structs.replace(item.metadata, resource_version=str(self._state.revision))
         body = msgspec.json.encode(structs.replace(item, metadata=meta))
         self._state.objects[_key(item)] = body
         self._state.changes.append((self._state.revision, _key(item), type(item), body))
         self._written.append((item, self._state.revision))
+        return body
 
 
 class _Tokens:
@@ -228,6 +278,16 @@ class _Tokens:
             token
             for _, token in sorted(self._tokens.items())
             if token.user == user and token.kind in kinds and token.id > after
+        ]
+        return found[:limit]
+
+    def list_all(
+        self, *, kinds: Sequence[TokenKind], after: str = "", limit: int
+    ) -> list[StoredToken]:
+        found = [
+            token
+            for _, token in sorted(self._tokens.items())
+            if token.kind in kinds and token.id > after
         ]
         return found[:limit]
 

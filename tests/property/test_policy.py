@@ -2,6 +2,7 @@
 
 import asyncio
 from dataclasses import replace
+from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -73,7 +74,7 @@ worlds = st.fixed_dictionaries(
 )
 
 
-def objects_of(world: dict) -> list[KubeObject]:
+def objects_of(world: dict[str, Any]) -> list[KubeObject]:
     found: list[KubeObject] = [Project(metadata=ObjectMeta(name=name)) for name in PROJECTS]
     found += [
         User(metadata=ObjectMeta(name=name, uid=f"uid-{name}"), disabled=name in world["disabled"])
@@ -97,7 +98,7 @@ def objects_of(world: dict) -> list[KubeObject]:
     return found
 
 
-def model(world: dict, actor: Actor, right: Right) -> bool:
+def model(world: dict[str, Any], actor: Actor, right: Right) -> bool:
     if actor.name in world["disabled"]:
         return False
     groups = set(actor.groups)
@@ -135,7 +136,7 @@ RIGHTS = [
 ]
 
 
-def check_all(policy: RbacPolicy, world: dict) -> None:
+def check_all(policy: RbacPolicy, world: dict[str, Any]) -> None:
     for actor in ACTORS:
         for right in RIGHTS:
             expected = model(world, actor, right)
@@ -161,7 +162,7 @@ def check_all(policy: RbacPolicy, world: dict) -> None:
 @settings(max_examples=60, deadline=None)
 @given(worlds, worlds)
 def test_every_decision_is_that_of_the_model_also_after_everything_has_changed(
-    before: dict, after: dict
+    before: dict[str, Any], after: dict[str, Any]
 ) -> None:
     async def run() -> None:
         store = MemoryIdentityStore()

@@ -5,8 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from atomic_registry.config.documents import read_document
 from atomic_registry.config.identity_providers import Provider
 from atomic_registry.config.master_config import load_master_config
+from atomic_registry.identity.group_sync_config import KIND, LdapSyncConfig, schema_of
 from atomic_registry.identity.roles import RULES
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -14,7 +16,7 @@ AUTH = (ROOT / "docs" / "auth.md").read_text()
 SAMPLES = re.findall(r"^```yaml\n(.*?)^```$", AUTH, re.MULTILINE | re.DOTALL)
 SECRETS = dict.fromkeys(re.findall(r"env: (\w+)", AUTH), "secret")
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
-GENERATED = {"configuration.md", "registry-api.md"}
+GENERATED = {"cli.md", "configuration.md", "registry-api.md"}
 
 
 def _provider(sample: str, directory: Path) -> object:
@@ -38,6 +40,16 @@ def test_a_sample_of_an_identity_provider_loads_as_it_stands(sample: str, tmp_pa
 def test_every_identity_provider_has_a_sample(tmp_path: Path) -> None:
     shown = {type(_provider(sample, tmp_path)) for sample in SAMPLES}
     assert shown == set(Provider.__args__)
+
+
+def test_the_sample_of_a_group_synchronisation_loads(tmp_path: Path) -> None:
+    (sample,) = re.findall(r"^```text\n(# ldap\.yaml\n.*?)^```$", AUTH, re.MULTILINE | re.DOTALL)
+    (tmp_path / "ldap-password").write_text("secret")
+    path = tmp_path / "ldap.yaml"
+    path.write_text(sample)
+    config, ignored = read_document(path, LdapSyncConfig, {}, name=KIND)
+    assert ("secret", ()) == (config.bind_password, ignored)
+    schema_of(config)
 
 
 def test_every_role_is_explained() -> None:

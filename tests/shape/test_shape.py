@@ -5,6 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+from atomic_registry.cli import page as commands_page
 from atomic_registry.config.render import render_page
 from atomic_registry.faces.registry import page as registry_page
 from atomic_registry.faces.registry.routes import ROWS
@@ -84,6 +85,11 @@ def test_the_configuration_page_is_current() -> None:
 def test_the_page_of_the_registry_api_is_current() -> None:
     page = (ROOT / "docs" / "registry-api.md").read_text()
     assert registry_page.render_page() == page, "run `make docs`"
+
+
+def test_the_page_of_the_commands_is_current() -> None:
+    page = (ROOT / "docs" / "cli.md").read_text()
+    assert commands_page.render_page() == page, "run `make docs`"
 
 
 def test_the_page_of_the_registry_api_explains_each_row_and_nothing_else() -> None:

@@ -5,6 +5,7 @@ import hashlib
 import json
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from urllib.parse import parse_qs, quote, urlencode, urlsplit
 
@@ -53,6 +54,10 @@ def pull(site: Site, headers: dict[str, str], repository: str) -> int:
     with RegistryClient(site.host) as client:
         path = f"/v2/{repository}/manifests/v1"
         return client.request("GET", path, headers=headers | {"Accept": "*/*"}).status
+
+
+def is_refused(site: Site, headers: dict[str, str], repository: str) -> bool:
+    return pull(site, headers, repository) in (401, 403)
 
 
 def journey(site: Site) -> None:
@@ -113,7 +118,7 @@ def test_pulls_pushes_and_logins_go_on_while_the_master_is_away(tmp_path: Path) 
             bearer_token = bearer(site.registry_token(basic("mary", password), PUSH))
             assert push(site, bearer_token, "mary/app", image(f"after-{password}")) == 201
             assert pull(site, bearer_token, "mary/app") == 200
-        assert site.registry("GET", "/v2/", **basic("newcomer", "password")).status == 200
+        assert site.registry("GET", "/v2/", headers=basic("newcomer", "password")).status == 200
         site.start("master")
         assert site.log_in("mary")
     finally:
@@ -139,7 +144,7 @@ def test_a_revoked_personal_token_is_out_within_ten_seconds_at_the_registry(site
     site.call("DELETE", f"{OWN_TOKENS}/{name}", headers=bearer(site.log_in("carol")))
     begun = time.monotonic()
     for headers in (basic("x", token), bearer(token), exchanged):
-        wait_until("out", lambda h=headers: pull(site, h, "carol/app") == 401, 15)
+        wait_until("out", partial(is_refused, site, headers, "carol/app"), 15)
     assert time.monotonic() - begun < REVOKED_WITHIN
 
 
@@ -152,7 +157,7 @@ def test_a_disabled_user_is_out_within_ten_seconds_at_both_services(site: Site) 
     site.call("PUT", f"{USERS}/dave", {**user, "disabled": True})
     begun = time.monotonic()
     for headers in (held, bearer(access), basic("dave", "password"), basic("dave", access)):
-        wait_until("out", lambda h=headers: pull(site, h, "dave/app") in (401, 403), 15)
+        wait_until("out", partial(is_refused, site, headers, "dave/app"), 15)
     wait_until(
         "out of the API",
         lambda: site.api("GET", f"{USERS}/~", headers=bearer(access)).status == 401,
@@ -227,7 +232,9 @@ def test_the_requests_of_oc_login_give_a_token_that_works(site: Site) -> None:
     assert "items" in site.call("GET", PROJECTS, headers=held)
     motd = "/api/v1/namespaces/openshift/configmaps/motd"
     assert site.api("GET", motd, headers=held).status in (403, 404)
-    assert site.registry("GET", "/v2/", **basic("frank", issued["access_token"])).status == 200
+    assert (
+        site.registry("GET", "/v2/", headers=basic("frank", issued["access_token"])).status == 200
+    )
 
 
 def test_no_secret_of_any_kind_is_in_what_the_services_print(tmp_path: Path) -> None:
@@ -240,9 +247,9 @@ def test_no_secret_of_any_kind_is_in_what_the_services_print(tmp_path: Path) -> 
         # What is refused must not be shown either, nor what makes a request fail.
         for secret in tuple(secrets.values()):
             for path in ("/v2/", "/v2/mary/app/manifests/v1", TOKEN_PATH):
-                site.registry("GET", path, Authorization=f"Digest {secret}")
-                site.registry("GET", path, **basic(f"\x00{secret}", secret))
-                site.registry("GET", path, **bearer(f"{secret}.x.y"))
+                site.registry("GET", path, headers={"Authorization": f"Digest {secret}"})
+                site.registry("GET", path, headers=basic(f"\x00{secret}", secret))
+                site.registry("GET", path, headers=bearer(f"{secret}.x.y"))
             site.api("GET", f"{USERS}/~", headers=bearer(f"{secret}x"))
         lines = site.output()
     assert '"route":"/v2/"' in lines
@@ -278,20 +285,20 @@ def every_secret(site: Site) -> dict[str, str]:
     for name, secret in tuple(secrets.items()):
         headers = basic("mary", secret)
         query = urlencode({"scope": PUSH, "offline_token": "true", "service": "atomic-registry"})
-        answer = site.registry("GET", f"{TOKEN_PATH}?{query}", **headers)
+        answer = site.registry("GET", f"{TOKEN_PATH}?{query}", headers=headers)
         assert answer.status == 200, name
         value = json.loads(answer.body)
         secrets[f"registry token by {name}"] = value["token"].rpartition(".")[2]
         secrets[f"refresh token by {name}"] = value["refresh_token"]
         form = {"grant_type": "password", "username": "mary", "password": secret}
-        site.registry("POST", TOKEN_PATH, urlencode(form).encode(), Content_Type=FORM)
+        site.registry("POST", TOKEN_PATH, urlencode(form).encode(), headers={"Content-Type": FORM})
         form = {"grant_type": "refresh_token", "refresh_token": value["refresh_token"]}
-        site.registry("POST", TOKEN_PATH, urlencode(form).encode(), Content_Type=FORM)
+        site.registry("POST", TOKEN_PATH, urlencode(form).encode(), headers={"Content-Type": FORM})
         for used in (headers, bearer(secret), bearer(value["token"])):
-            site.registry("GET", "/v2/mary/app/tags/list", **used)
-            site.registry("PUT", "/v2/mary/app/manifests/v1", b"{}", **used)
+            site.registry("GET", "/v2/mary/app/tags/list", headers=used)
+            site.registry("PUT", "/v2/mary/app/manifests/v1", b"{}", headers=used)
     upload = site.registry(
-        "POST", f"/v2/mary/app/blobs/uploads/?digest={sha256(b'x')}", b"x", **bearer(access)
+        "POST", f"/v2/mary/app/blobs/uploads/?digest={sha256(b'x')}", b"x", bearer(access)
     )
     assert upload.status == 201
     return secrets

@@ -1,25 +1,21 @@
 """The command line against the running services, as people and container clients use it."""
 
 import json
-import os
 import shlex
 import stat
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.kit.access import Site, running_site
+from tests.kit.access import RBAC, Site, running_site
 from tests.kit.images import image, write_layout
 from tests.kit.optional import need_commands
-from tests.kit.registry import clean_environment, wait_until
+from tests.kit.registry import wait_until
+from tests.system.people import PASSWORD, SECONDS, NewPerson, Person, person_maker
 
-PASSWORD = "correct-horse-battery"
-HELPER = "docker-credential-atomic-registry"
-SECONDS = 60
 BROWSER = """
 import html, http.cookiejar, re, ssl, sys
 from urllib.parse import urlencode, urljoin
@@ -43,86 +39,15 @@ sys.stdout.write(page.read().decode())
 """
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Done:
-    code: int
-    out: str
-    err: str
-
-
-@dataclass(slots=True, kw_only=True)
-class Person:
-    """Somebody with a home directory of their own; everything that they saw is kept."""
-
-    site: Site
-    environment: Mapping[str, str]
-    home: Path
-    seen: list[str] = field(default_factory=list)
-
-    def run(self, *words: str | Path, text: str = "", module: str = "atomic_registry") -> Done:
-        return self.run_program(sys.executable, "-m", module, *map(str, words), text=text)
-
-    def run_program(self, *words: str, text: str = "") -> Done:
-        done = subprocess.run(
-            words, input=text, capture_output=True, text=True, timeout=SECONDS, check=False,
-            env=self.environment, cwd=self.home,
-        )  # fmt: skip
-        self.seen.append(done.stdout + done.stderr)
-        return Done(code=done.returncode, out=done.stdout, err=done.stderr)
-
-    def ok(self, *words: str | Path, text: str = "") -> Done:
-        done = self.run(*words, text=text)
-        assert done.code == 0, (words, done)
-        return done
-
-    def log_in(self, name: str) -> Done:
-        server = f"https://{self.site.master_host}"
-        return self.ok(
-            "login", server, "-u", name, "--password-stdin", "--certificate-authority",
-            self.site.ca, text=f"{PASSWORD}\n",
-        )  # fmt: skip
-
-    def copy(self, source: str, target: str, *more: str) -> Done:
-        options = ["--src-tls-verify=false", "--dest-tls-verify=false", *more]
-        return self.run_program("skopeo", "--insecure-policy", "copy", *options, source, target)
-
-
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     with running_site(tmp_path_factory.mktemp("site")) as started:
         yield started
 
 
-NewPerson = Callable[[str], Person]
-
-
 @pytest.fixture
 def person(site: Site, tmp_path: Path) -> NewPerson:
-    programs = tmp_path / "bin"
-    programs.mkdir()
-    helper = programs / HELPER
-    # As installed, whether or not this environment has the script.
-    helper.write_text(
-        f'#!/bin/sh\nexec {sys.executable} -m atomic_registry.cli.credential_helper "$@"\n'
-    )
-    helper.chmod(0o755)
-
-    def make(name: str) -> Person:
-        home = tmp_path / name
-        home.mkdir()
-        environment = clean_environment(
-            {
-                "HOME": str(home),
-                "XDG_RUNTIME_DIR": str(home),
-                "TMPDIR": str(home),
-                "PATH": f"{programs}:{os.environ['PATH']}",
-            }
-        )
-        dropped = ("KUBECONFIG", "DOCKER_CONFIG", "REGISTRY_AUTH_FILE", "BROWSER")
-        kept = {key: value for key, value in environment.items() if key not in dropped}
-        return Person(site=site, environment=kept, home=home)
-
-    return make
+    return person_maker(site, tmp_path)
 
 
 def test_mary_shares_with_bob_who_can_pull_and_not_push(
@@ -137,18 +62,22 @@ def test_mary_shares_with_bob_who_can_pull_and_not_push(
     assert "as mary" in logged_in.out and "What to do next" in logged_in.out
     mary.ok("new-project", "smoke", "--display-name", "Smoke test")
     assert "smoke" in mary.ok("projects", "-o", "name").out.split()
+    assert "Smoke test" in mary.ok("projects").out
     assert "smoke\n" == mary.ok("project").out
     assert mary.copy(f"oci:{layout}:v1", remote).code != 0, "nobody has logged skopeo in yet"
-    mary.ok("docker-login", site.host)
+    mary.ok("docker-login", "--registry", site.host)
     pushed = mary.copy(f"oci:{layout}:v1", remote)
     assert 0 == pushed.code, pushed.err
 
     bob.log_in("bob")
-    bob.ok("docker-login", site.host)
+    bob.ok("docker-login", "--registry", site.host)
     assert bob.copy(remote, f"dir:{tmp_path / 'early'}").code != 0
     granted = mary.ok("policy", "add-role-to-user", "registry-viewer", "bob")
     assert "Anybody who reaches this registry can log in" in granted.err
-    pulls = lambda: bob.copy(remote, f"dir:{tmp_path / 'out'}").code == 0  # noqa: E731
+
+    def pulls() -> bool:
+        return bob.copy(remote, f"dir:{tmp_path / 'out'}").code == 0
+
     wait_until("bob may pull", pulls, 12)
     assert bob.copy(f"oci:{layout}:v1", f"docker://{site.host}/smoke/app:v2").code != 0
 
@@ -193,9 +122,12 @@ def test_sharing_reaches_everybody_and_ends(site: Site, person: NewPerson, tmp_p
     remote = f"docker://{site.host}/shared-out/app:v1"
     mary.log_in("mary")
     mary.ok("new-project", "shared-out")
-    mary.ok("docker-login", site.host)
+    mary.ok("docker-login", "--registry", site.host)
     assert 0 == mary.copy(f"oci:{layout}:v1", remote).code
-    pulls = lambda: nobody.copy(remote, f"dir:{tmp_path / 'out'}").code == 0  # noqa: E731
+
+    def pulls() -> bool:
+        return nobody.copy(remote, f"dir:{tmp_path / 'out'}").code == 0
+
     assert not pulls()
 
     assert "without a login" in mary.ok("share", "shared-out", "anonymous").out
@@ -204,6 +136,28 @@ def test_sharing_reaches_everybody_and_ends(site: Site, person: NewPerson, tmp_p
     wait_until("nobody may any more", lambda: not pulls(), 12)
     asked = mary.ok("can-i", "push", "shared-out/app")
     assert "yes\n" == asked.out
+
+
+def test_each_way_of_sharing_follows_each_other_and_members_keep_their_roles(
+    site: Site, person: NewPerson
+) -> None:
+    mary = person("mary")
+    mary.log_in("mary")
+    mary.ok("new-project", "shared-ways")
+    mary.ok("policy", "add-role-to-user", "registry-viewer", "bob")
+    everybody, anybody = "system:authenticated", "system:unauthenticated"
+    groups = {"private": set(), "shared": {everybody}, "anonymous": {everybody, anybody}}
+    ways = ["shared", "anonymous", "shared", "private", "anonymous", "private", "private"]
+    for way in ways:
+        mary.ok("share", "shared-ways", way)
+        path = f"{RBAC}/namespaces/shared-ways/rolebindings"
+        viewers = {
+            subject["name"]
+            for item in site.call("GET", path)["items"]
+            if item["roleRef"]["name"] == "registry-viewer"
+            for subject in item["subjects"]
+        }
+        assert {"bob"} | groups[way] == viewers, way
 
 
 def test_a_robot_pushes_with_its_token_until_that_is_revoked(
@@ -263,7 +217,7 @@ def test_logging_out_revokes_the_token_and_silences_the_helper(
 ) -> None:
     mary = person("mary")
     mary.log_in("mary")
-    mary.ok("docker-login", site.host)
+    mary.ok("docker-login", "--registry", site.host)
     token = mary.run("whoami", "-t").out.strip()
     got = mary.run("get", text=site.host, module="atomic_registry.cli.credential_helper")
     assert {"ServerURL": site.host, "Username": "mary", "Secret": token} == json.loads(got.out)
@@ -344,7 +298,10 @@ def test_an_administrator_logs_in_with_the_certificate_and_keeps_accounts(
     groups = json.loads(root.ok("groups", "list", "-o", "json").out)["items"]
     assert [["bob2"]] == [it["users"] for it in groups if it["metadata"]["name"] == "developers"]
     root.ok("policy", "add-cluster-role-to-group", "registry-viewer", "developers")
-    reads = lambda: bob.run("can-i", "pull", "openshift/any").code == 0  # noqa: E731
+
+    def reads() -> bool:
+        return bob.run("can-i", "pull", "openshift/any").code == 0
+
     wait_until("the role of the group counts", reads, 12)
     root.ok("policy", "remove-cluster-role-from-group", "registry-viewer", "developers")
     root.ok("groups", "delete", "developers")

@@ -118,7 +118,9 @@ async def test_a_connection_ends_after_the_answer_where_the_client_asks_for_it(
 
 async def test_a_client_that_reads_nothing_is_not_answered_without_end(port: int) -> None:
     client = await connect(port)
-    client.writer.transport.pause_reading()
+    transport = client.writer.transport
+    assert isinstance(transport, asyncio.Transport)
+    transport.pause_reading()
     request = b"GET /small HTTP/1.1\r\nHost: a\r\n\r\n"
     sent = 0
     with contextlib.suppress(TimeoutError):

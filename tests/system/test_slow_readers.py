@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from atomic_registry.system.tls import ReloadingContext
+from atomic_registry.system.tls import ReloadingContext, TlsOptions
 from atomic_registry.web.server import HttpServer, ServerLimits
 from tests.kit.certificates import trusting_context, write_pair
 from tests.system.demo import PATTERN, make_guard
@@ -39,11 +39,16 @@ class Serving:
         )
 
 
+def _context(folder: Path) -> ssl.SSLContext:
+    certificate, key = write_pair(folder, "one")
+    return ReloadingContext(TlsOptions(certificate=certificate, key=key)).context
+
+
 @pytest_asyncio.fixture(params=["clear", "TLS"])
 async def serving(tmp_path: Path, request: pytest.FixtureRequest) -> AsyncIterator[Serving]:
     (tmp_path / "blob").write_bytes(PATTERN)
     is_tls = request.param == "TLS"
-    context = ReloadingContext(*write_pair(tmp_path, "one")).context if is_tls else None
+    context = _context(tmp_path) if is_tls else None
     server = HttpServer(make_guard(tmp_path), LIMITS)
     loop = asyncio.get_running_loop()
     listener = await loop.create_server(server, "127.0.0.1", 0, ssl=context)

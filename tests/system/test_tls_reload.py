@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from atomic_registry.system.tls import ReloadingContext
+from atomic_registry.system.tls import ReloadingContext, TlsOptions
 from atomic_registry.web.server import HttpServer, ServerLimits
 from tests.kit.certificates import common_name, trusting_context, write_pair
 from tests.system.demo import PATTERN, make_guard
@@ -27,7 +27,7 @@ async def exchange(port: int, path: str) -> tuple[str, bytes]:
 async def test_a_new_pair_is_served_and_a_bad_one_is_not(tmp_path: Path) -> None:
     (tmp_path / "blob").write_bytes(PATTERN)
     certificate, key = write_pair(tmp_path, "one")
-    reloading = ReloadingContext(certificate, key)
+    reloading = ReloadingContext(TlsOptions(certificate=certificate, key=key))
     watcher = asyncio.create_task(reloading.watch(interval=0.05))
     server = HttpServer(make_guard(tmp_path), ServerLimits())
     loop = asyncio.get_running_loop()
@@ -56,4 +56,4 @@ def test_a_mismatched_pair_at_the_start_is_an_error(tmp_path: Path) -> None:
     certificate, _ = write_pair(tmp_path, "one")
     _, other_key = write_pair(tmp_path / "other", "other")
     with pytest.raises(OSError, match="mismatch"):
-        ReloadingContext(certificate, other_key)
+        ReloadingContext(TlsOptions(certificate=certificate, key=other_key))

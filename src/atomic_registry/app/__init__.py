@@ -15,6 +15,7 @@ from atomic_registry.app.master_files import (
     ADMINISTRATOR_NAME,
     MasterFiles,
     prepare_master_files,
+    tls_options,
 )
 from atomic_registry.app.registry import RegistryWorker
 from atomic_registry.clock import SystemClock
@@ -24,6 +25,7 @@ from atomic_registry.identity.defaults import ensure_defaults
 from atomic_registry.store.blobs.filesystem import FilesystemBlobStore
 from atomic_registry.store.metadata import open_metadata, prepare_metadata
 from atomic_registry.system.serve import CannotServe, Service, run_services
+from atomic_registry.system.tls import TlsOptions
 from atomic_registry.system.workers import WorkerApp, WorkerOptions
 from atomic_registry.web.logs import configure_logging
 from atomic_registry.web.metrics import HttpMetrics
@@ -129,7 +131,9 @@ def _registry_service(settings: Settings, files: MasterFiles | None) -> Service:
         return worker
 
     certificate, key = http.tls.certificate, http.tls.key
-    tls = (certificate, key) if certificate is not None and key is not None else None
+    tls = None
+    if certificate is not None and key is not None:
+        tls = TlsOptions(certificate=certificate, key=key)
     return Service(
         name="registry",
         listen=parse_listen(http.listen),
@@ -147,7 +151,14 @@ def _master_service(settings: Settings, files: MasterFiles) -> Service:
     async def build(index: int) -> MasterWorker:
         metrics.attach(index)
         metadata = open_metadata(url, _CLOCK)
-        worker = MasterWorker(settings, files, metadata, metrics=metrics, clock=_CLOCK)
+        worker = MasterWorker(
+            settings,
+            files,
+            metadata,
+            blobs=FilesystemBlobStore(settings.storage_directory),
+            metrics=metrics,
+            clock=_CLOCK,
+        )
         await worker.start(cleans_up=index == 0)
         return worker
 
@@ -155,24 +166,19 @@ def _master_service(settings: Settings, files: MasterFiles) -> Service:
         name="master",
         listen=parse_listen(files.config.serving_info.bind_address),
         workers=settings.master.workers,
-        options=_worker_options(
-            settings, build, (files.certificate, files.key), client_ca=files.client_ca
-        ),
+        options=_worker_options(settings, build, tls_options(files)),
     )
 
 
 def _worker_options(
     settings: Settings,
     build: Callable[[int], Awaitable[WorkerApp]],
-    tls: tuple[Path, Path] | None,
-    *,
-    client_ca: Path | None = None,
+    tls: TlsOptions | None,
 ) -> WorkerOptions:
     http = settings.http
     return WorkerOptions(
         build=build,
         tls=tls,
-        client_ca=client_ca,
         limits=ServerLimits(
             header_seconds=http.header_seconds,
             body_idle_seconds=http.body_idle_seconds,

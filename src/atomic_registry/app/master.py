@@ -1,14 +1,18 @@
 """The master in one worker process: OAuth and the API on one listener."""
 
+import json
 from collections.abc import Iterable
 from datetime import timedelta
+from functools import partial
 from hashlib import sha256
 from typing import cast
 
 from atomic_registry.app.access import AccessControl
+from atomic_registry.app.images import Images, registry_host
 from atomic_registry.app.master_files import MasterFiles
+from atomic_registry.app.watching import Watching
 from atomic_registry.clock import Clock
-from atomic_registry.config.master_config import OAuthConfig, SessionSecret
+from atomic_registry.config.master_config import OAuthConfig, SessionSecret, origin_pattern
 from atomic_registry.config.settings import Settings
 from atomic_registry.content import ports as content
 from atomic_registry.content.projects import delete_contents
@@ -16,9 +20,21 @@ from atomic_registry.errors import DomainError
 from atomic_registry.faces.api import errors as api_errors
 from atomic_registry.faces.api import routes as api
 from atomic_registry.faces.api.discovery import DiscoveryHandlers
-from atomic_registry.faces.api.objects import ObjectHandlers, ProjectRequestHandlers
+from atomic_registry.faces.api.objects import (
+    EmptyHandlers,
+    ObjectHandlers,
+    ProjectRequestHandlers,
+    Writing,
+)
+from atomic_registry.faces.api.openapi import OpenApiHandlers
 from atomic_registry.faces.api.reviews import ReviewHandlers
-from atomic_registry.faces.api.tokens import OwnTokenHandlers, RobotTokenHandlers
+from atomic_registry.faces.api.token_reviews import TokenReviewHandlers
+from atomic_registry.faces.api.tokens import (
+    AccessTokenHandlers,
+    OwnTokenHandlers,
+    RobotTokenHandlers,
+)
+from atomic_registry.faces.api.watch import WatchHandlers
 from atomic_registry.faces.oauth import routes as oauth
 from atomic_registry.faces.oauth.options import OAuthOptions
 from atomic_registry.identity.actors import Actor
@@ -28,21 +44,40 @@ from atomic_registry.identity.grants import GrantOptions, GrantService
 from atomic_registry.identity.oauth_clients import ensure_default_clients
 from atomic_registry.identity.ports import Transaction
 from atomic_registry.resources.engine import ObjectService
+from atomic_registry.resources.identity_mappings import IdentityMappingService
+from atomic_registry.resources.patching import PatchService
 from atomic_registry.resources.ports import Authority
 from atomic_registry.resources.projects import ProjectLimit, ProjectService, RequestRules
+from atomic_registry.resources.rehearsal import RehearsalStore
 from atomic_registry.resources.reviews import ReviewService
-from atomic_registry.resources.tokens import OwnTokenService, RobotTokenService
+from atomic_registry.resources.tokens import (
+    AccessTokenService,
+    OwnTokenService,
+    RobotTokenService,
+)
 from atomic_registry.store.metadata import MetadataDatabase
+from atomic_registry.web.cors import Cors
 from atomic_registry.web.endpoint import Router
 from atomic_registry.web.guard import Face, Guard
 from atomic_registry.web.health import ProbeHandlers
+from atomic_registry.web.impersonation import Impersonator
 from atomic_registry.web.messages import Request, Response
 from atomic_registry.web.metrics import HttpMetrics
 
 MASTER_ROWS: tuple[tuple[str, str], ...] = tuple(
     (row[0], row[1]) for row in (*oauth.ROWS, *api.ROWS)
 )
-_API_PREFIXES = ("/api", "/apis", "/oapi", "/version", "/healthz", "/readyz", "/livez", "/metrics")
+_API_PREFIXES = (
+    "/api",
+    "/apis",
+    "/oapi",
+    "/version",
+    "/healthz",
+    "/readyz",
+    "/livez",
+    "/metrics",
+    "/openapi",
+)
 _CONSOLE_PORT = 9090
 
 
@@ -55,6 +90,7 @@ class MasterWorker:
         files: MasterFiles,
         metadata: MetadataDatabase,
         *,
+        blobs: content.BlobStore,
         metrics: HttpMetrics,
         clock: Clock,
     ) -> None:
@@ -62,6 +98,8 @@ class MasterWorker:
         self._clock = clock
         self._metrics = metrics
         self._files = files
+        self._blobs = blobs
+        self._registry_host = registry_host(settings, files.public_url)
         config = files.config
         self.access = AccessControl(
             metadata,
@@ -82,6 +120,8 @@ class MasterWorker:
                 "Cache-Control": "no-store",
             },
             forwarding=self.access.forwarding,
+            impersonator=Impersonator(self.access.policy, self.access.directory),
+            cors=Cors(map(origin_pattern, config.cors_allowed_origins), prefixes=_API_PREFIXES),
         )
         self.guard = Guard(
             face,
@@ -99,9 +139,11 @@ class MasterWorker:
         now = self._clock.now()
         await self._metadata.write(lambda tx: ensure_default_clients(tx, url, console, now=now))
         await self.access.start(cleans_up=cleans_up)
+        self._watching.start()
 
     async def close(self) -> None:
         """Stop the work in the background and let go of the database."""
+        await self._watching.close()
         await self.access.close()
         await self._metadata.close()
 
@@ -144,25 +186,45 @@ class MasterWorker:
     def _build_api(self) -> api.Handlers:
         store, clock, access = self._metadata, self._clock, self.access
         authority = Authority(policy=access.policy, rights=access.policy, accounts=access.directory)
+        reviews = ReviewService(store, authority)
         said = self._files.config.project_config
-        projects = ProjectService(
-            store,
-            clock,
-            authority,
+        make_projects = partial(
+            ProjectService,
+            clock=clock,
+            authority=authority,
             rules=RequestRules(
                 message=said.project_request_message,
                 limits=(ProjectLimit(max_projects=said.max_projects_per_user),),
             ),
             delete_contents=_delete_contents,
         )
+        projects, tries = make_projects(store), RehearsalStore(store)
+        patches = PatchService(clock, access.policy)
+        images = Images(store, self._blobs, access.policy, clock, host=self._registry_host)
+        self._watching = Watching(
+            store, access, projects, clock, projectors={"imagestreams": images.projector}
+        )
         return api.Handlers(
-            objects=ObjectHandlers(ObjectService(store, clock, authority)),
-            projects=ObjectHandlers(projects),
+            objects=ObjectHandlers(
+                ObjectService(store, clock, authority),
+                clock,
+                Writing(service=patches, rehearsal=ObjectService(tries, clock, authority)),
+            ),
+            projects=ObjectHandlers(
+                projects, clock, Writing(service=patches, rehearsal=make_projects(tries))
+            ),
             requests=ProjectRequestHandlers(projects),
-            reviews=ReviewHandlers(ReviewService(store, authority)),
+            reviews=ReviewHandlers(reviews),
             robot_tokens=RobotTokenHandlers(RobotTokenService(store, access.tokens)),
             own_tokens=OwnTokenHandlers(OwnTokenService(store, access.tokens)),
+            access_tokens=AccessTokenHandlers(AccessTokenService(store, access.tokens), clock),
+            token_reviews=TokenReviewHandlers(access.credentials, reviews),
+            mappings=ObjectHandlers(IdentityMappingService(store, clock, authority), clock),
+            images=images.handlers(patches),
+            empty=EmptyHandlers(clock),
             discovery=DiscoveryHandlers(),
+            openapi=OpenApiHandlers(api.ROWS),
+            watches=WatchHandlers(self._watching.watches, clock),
             probes=ProbeHandlers(
                 {"database": store.ping}, self._render_metrics, notices=access.notices
             ),
@@ -178,10 +240,12 @@ class MasterWorker:
 
 
 def session_keys(secrets: Iterable[SessionSecret]) -> list[bytes]:
-    """Return one key of 32 bytes for each pair of the original's session secrets."""
+    """Return one key of 32 bytes for each pair of the original's session secrets.
+
+    Both texts go into it, so that changing either one rotates it.
+    """
     return [
-        sha256(f"{secret.authentication}/{secret.encryption}".encode()).digest()
-        for secret in secrets
+        sha256(json.dumps([it.authentication, it.encryption]).encode()).digest() for it in secrets
     ]
 
 

@@ -5,13 +5,17 @@ What is missing is made on the first start; what is there is an administrator's 
 
 import base64
 import socket
+import ssl
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import structlog
 from argon2 import PasswordHasher
 
+from atomic_registry.app.admin_kubeconfig import ensure_kubeconfig
 from atomic_registry.clock import Clock
 from atomic_registry.config.environment import process_environment
+from atomic_registry.config.identity_providers import RequestHeader
 from atomic_registry.config.master_config import (
     HTPASSWD_NAME,
     MasterConfig,
@@ -27,11 +31,17 @@ from atomic_registry.system.ca import (
     ensure_server_certificate,
     ensure_signer,
 )
-from atomic_registry.system.durable_files import write_file
+from atomic_registry.system.durable_files import locked, write_file
+from atomic_registry.system.tls import NamedPair, TlsOptions
 
+_logger = structlog.get_logger(__name__)
 ADMINISTRATOR = "system:admin"
 ADMINISTRATOR_NAME = "admin"
 _PASSWORD_LENGTH = 24
+_TLS_VERSIONS = {
+    "VersionTLS12": ssl.TLSVersion.TLSv1_2,
+    "VersionTLS13": ssl.TLSVersion.TLSv1_3,
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,28 +80,57 @@ def prepare_master_files(settings: Settings, clock: Clock) -> MasterFiles:
         )
         write_file(path, text.encode(), 0o640)
     config = load_master_config(path, process_environment())
+    if config.ignored:
+        _logger.warning("keys without effect here", file=str(path), keys=list(config.ignored))
     signer = ensure_signer(directory, clock=clock)
     pair = ensure_server_certificate(directory, hostnames(settings), signer, clock=clock)
-    ensure_client_certificate(ADMINISTRATOR, [CLUSTER_ADMINS], signer, clock=clock)
+    administrator = ensure_client_certificate(ADMINISTRATOR, [CLUSTER_ADMINS], signer, clock=clock)
     secrets = config.oauth_config.session_config.session_secrets_file
     if secrets is None:
         secrets = directory / "session-secrets.yaml"
-        if not secrets.exists():
-            write_file(secrets, _new_session_secrets(clock).encode(), 0o600)
+        # The registry and the master may start at the same time.
+        with locked(directory):
+            if not secrets.exists():
+                write_file(secrets, _new_session_secrets(clock).encode(), 0o600)
     serving = config.serving_info
+    public_url = (
+        config.oauth_config.master_public_url
+        or config.master_public_url
+        or default_public_url(settings)
+    ).rstrip("/")
+    with locked(directory):
+        ensure_kubeconfig(directory, ADMINISTRATOR, public_url, signer.certificate, administrator)
     return MasterFiles(
         config=config,
-        public_url=(
-            config.oauth_config.master_public_url
-            or config.master_public_url
-            or default_public_url(settings)
-        ).rstrip("/"),
+        public_url=public_url,
         certificate=serving.cert_file or pair.certificate,
         key=serving.key_file or pair.key,
         client_ca=serving.client_ca,
         authority=signer.certificate,
         session_secrets=load_session_secrets(secrets),
         first_password=first_password,
+    )
+
+
+def tls_options(files: MasterFiles) -> TlsOptions:
+    """Return what the listener of the master shows, and whose certificates it takes."""
+    serving = files.config.serving_info
+    named = tuple(
+        NamedPair(names=it.names, certificate=it.cert_file, key=it.key_file)
+        for it in serving.named_certificates
+    )
+    proxies = (item.provider for item in files.config.oauth_config.identity_providers)
+    return TlsOptions(
+        certificate=files.certificate,
+        key=files.key,
+        named=named,
+        client_ca=files.client_ca,
+        proxy_cas=tuple(
+            it.client_ca
+            for it in proxies
+            if isinstance(it, RequestHeader) and it.client_ca is not None
+        ),
+        minimum=_TLS_VERSIONS[serving.min_tls_version],
     )
 
 

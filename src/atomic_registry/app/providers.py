@@ -7,7 +7,12 @@ from urllib.parse import urlsplit
 from atomic_registry.clock import Clock
 from atomic_registry.config import identity_providers as config
 from atomic_registry.identity.logins import ConfiguredProvider
-from atomic_registry.identity.ports import HttpClient, PasswordProvider, RedirectProvider
+from atomic_registry.identity.ports import (
+    HeaderProvider,
+    HttpClient,
+    PasswordProvider,
+    RedirectProvider,
+)
 from atomic_registry.identity.providers import ldap as ldap_provider
 from atomic_registry.identity.providers.allow_all import AllowAll
 from atomic_registry.identity.providers.basic_auth import BasicAuth
@@ -34,20 +39,15 @@ class Providers:
     def __init__(self, configured: Sequence[config.IdentityProviderConfig], clock: Clock) -> None:
         self._clock = clock
         self._clients: list[AiohttpClient] = []
-        self.request_headers: list[RequestHeaderProvider] = []
-        self.all: list[ConfiguredProvider] = []
-        for item in configured:
-            made = self._make(item.name, item.provider)
-            if made is None:
-                continue
-            self.all.append(
-                ConfiguredProvider(
-                    provider=made,
-                    mapping=item.mapping_method,
-                    challenge=item.challenge,
-                    login=item.login,
-                )
+        self.all = [
+            ConfiguredProvider(
+                provider=self._make(item.name, item.provider),
+                mapping=item.mapping_method,
+                challenge=item.challenge,
+                login=item.login,
             )
+            for item in configured
+        ]
 
     async def close(self) -> None:
         """Close the connections."""
@@ -56,7 +56,7 @@ class Providers:
 
     def _make(  # noqa: PLR0911 - one for each kind
         self, name: str, said: config.Provider
-    ) -> PasswordProvider | RedirectProvider | None:
+    ) -> PasswordProvider | RedirectProvider | HeaderProvider:
         match said:
             case config.AllowAll():
                 return AllowAll(name=name)
@@ -73,8 +73,7 @@ class Providers:
                 http = self._client([said.url], said.ca, said.cert_file, said.key_file)
                 return Keystone(name=name, url=said.url, domain_name=said.domain_name, http=http)
             case config.RequestHeader():
-                self.request_headers.append(_make_request_header(name, said))
-                return None
+                return _make_request_header(name, said)
             case _:
                 return self._make_redirect(name, said)
 

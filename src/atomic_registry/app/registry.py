@@ -18,6 +18,7 @@ from atomic_registry.content.manifests import ManifestService
 from atomic_registry.content.ports import BlobStore
 from atomic_registry.content.uploads import UploadService
 from atomic_registry.errors import DomainError
+from atomic_registry.events.compaction import Compaction, KeptChanges
 from atomic_registry.faces.registry import routes
 from atomic_registry.faces.registry.blobs import BlobHandlers
 from atomic_registry.faces.registry.challenge import Challenger
@@ -62,7 +63,14 @@ class RegistryWorker:
         self._metadata = metadata
         self._metrics = metrics
         self._node = node
-        self._expiry: asyncio.Task[None] | None = None
+        self._cleaning: list[asyncio.Task[None]] = []
+        self._compaction = Compaction(
+            metadata,
+            _CLOCK,
+            KeptChanges(
+                age=timedelta(hours=settings.changes.keep_hours), count=settings.changes.keep_count
+            ),
+        )
         self._uploads = UploadService(
             metadata,
             blobs,
@@ -120,14 +128,15 @@ class RegistryWorker:
             await self._access.start(cleans_up=expires_uploads)
         await self._uploads.release_leases(f"{self._node}/")
         if expires_uploads:
-            self._expiry = asyncio.create_task(self._expire_uploads())
+            for work in (self._expire_uploads(), self._compaction.run()):
+                self._cleaning.append(asyncio.create_task(work))
 
     async def close(self) -> None:
         """Stop the work in the background and let go of the database."""
-        if self._expiry is not None:
-            self._expiry.cancel()
+        for task in self._cleaning:
+            task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
-                await self._expiry
+                await task
         if self._access is not None:
             await self._access.close()
         await self._metadata.close()

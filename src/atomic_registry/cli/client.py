@@ -1,12 +1,12 @@
 """Talks to the master: one request at a time, over TLS only, with errors in words for people."""
 
+import json
 import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from urllib.parse import quote, urlencode, urlsplit
 
 import click
-import msgspec
 
 from atomic_registry.cli.documents import Document, documents_at, text_at
 from atomic_registry.cli.output import printable
@@ -30,8 +30,8 @@ class Answer:
     def document(self) -> Document:
         """Return the body as an object, an empty one if it is none."""
         try:
-            found = msgspec.json.decode(self.body)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            found = json.loads(self.body)
+        except (ValueError, RecursionError):
             return {}
         return found if isinstance(found, dict) else {}
 
@@ -82,7 +82,7 @@ class ApiClient:
         body = None
         if document is not None:
             headers["Content-Type"] = "application/json"
-            body = msgspec.json.encode(document)
+            body = json.dumps(document).encode()
         if self.token:
             headers["Authorization"] = f"Bearer {self.token}"
         answer = self.send(method, path, headers=headers, body=body)
@@ -153,16 +153,19 @@ def _refusal(server: str, answer: Answer) -> ApiError:
         field_name, reason = text_at(cause, "field"), text_at(cause, "message")
         if reason and reason not in message:
             lines.append(f"  {printable(field_name)}: {printable(reason)}")
-    hint = _HINTS.get(answer.status)
-    if hint is not None:
+    reason = text_at(status, "reason")
+    hint = "" if reason == "AlreadyExists" else _HINTS.get(answer.status, "")
+    if answer.status == 403 and " in project " in message:
+        hint = f"The projects that you can see: atomic-registry projects\n{hint}"
+    if hint:
         lines.append(hint.format(server=server))
-    return ApiError("\n".join(lines), status=answer.status, reason=text_at(status, "reason"))
+    return ApiError("\n".join(lines), status=answer.status, reason=reason)
 
 
 _HINTS = {
     401: "Log in again: atomic-registry login {server}",
     403: "What you may do and why: atomic-registry can-i VERB RESOURCE --why",
-    409: "If it has changed meanwhile, try again.",
+    409: "It has changed meanwhile: try again.",
     429: "Wait a while before the next try.",
     500: "The master's log tells more.",
     503: "Try again soon; `atomic-registry status` tells how the services are.",

@@ -1,11 +1,34 @@
 """`atomic-registry config`: look at settings without starting anything."""
 
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import click
 
 from atomic_registry.cli.settings import config_option, load_or_fail, root_option
-from atomic_registry.config.render import render_page, render_sample, render_show
+from atomic_registry.config.render import render_page as render_configuration_page
+from atomic_registry.config.render import render_sample, render_show
+
+# Making a page loads much that no other command here needs.
+
+
+def _registry_api_page() -> str:
+    from atomic_registry.faces.registry.page import render_page  # noqa: PLC0415
+
+    return render_page()
+
+
+def _commands_page() -> str:
+    from atomic_registry.cli.page import render_page  # noqa: PLC0415
+
+    return render_page()
+
+
+_PAGES: Mapping[str, Callable[[], str]] = {
+    "configuration": render_configuration_page,
+    "registry-api": _registry_api_page,
+    "cli": _commands_page,
+}
 
 
 @click.group("config")
@@ -58,16 +81,7 @@ def sample() -> None:
 
 
 @command.command("page", hidden=True)
-@click.argument(
-    "name", type=click.Choice(["configuration", "registry-api"]), default="configuration"
-)
+@click.argument("name", type=click.Choice(list(_PAGES)), default="configuration")
 def page(name: str) -> None:
     """Print a generated page of docs/."""
-    if name == "registry-api":
-        from atomic_registry.faces.registry.page import (  # noqa: PLC0415 - loads the server
-            render_page as render_registry_api,
-        )
-
-        click.echo(render_registry_api(), nl=False)
-    else:
-        click.echo(render_page(), nl=False)
+    click.echo(_PAGES[name](), nl=False)

@@ -1,12 +1,12 @@
 """`atomic-registry docker-login`: lets container clients use the login, without a copied secret."""
 
+import json
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import click
-import msgspec
 
 from atomic_registry.cli.credentials import registry_key, use_login
 from atomic_registry.cli.documents import Document, document_at
@@ -21,24 +21,30 @@ _PORT = 5000
 
 
 @click.command("docker-login")
-@click.argument("registry", default="")
+@click.option(
+    "--registry",
+    metavar="HOST:PORT",
+    default="",
+    help="The registry, as the clients name it; port 5000 on the master's host by default.",
+)
 def command(registry: str) -> None:
     """Let docker, podman, buildah and skopeo push and pull as you, until you log out.
 
-    REGISTRY is its HOST:PORT; by default port 5000 on the master's host. The clients ask the
-    helper docker-credential-atomic-registry, so that no secret stands in their configuration.
+    The clients ask the helper docker-credential-atomic-registry, so that no secret stands in
+    their configuration. A registry that listens elsewhere than on port 5000 of the master's host
+    is named with --registry, and images are then pushed to HOST:PORT/PROJECT/NAME:TAG.
 
     \b
     Examples:
       atomic-registry docker-login
-      atomic-registry docker-login registry.example.com:5000
+      atomic-registry docker-login --registry images.example.com:5001
     """
     login = open_login()
     if not login.client.token:
         raise click.ClickException("this login has a certificate and no token; log in as a user")
     host = urlsplit(login.context.server).hostname or ""
     shown = f"[{host}]" if ":" in host else host
-    key = registry_key(registry or f"{shown}:{_PORT}")
+    key = _checked(registry_key(registry or f"{shown}:{_PORT}"))
     environment = process_environment()
     path = docker_config_path(environment)
     use_login(login.kubeconfig, key, login.context.user_name)
@@ -48,6 +54,17 @@ def command(registry: str) -> None:
         click.echo(f"Warning: {_PROGRAM} is not on the PATH; the clients need it there.", err=True)
     namespace = login.context.namespace or "PROJECT"
     click.echo(f"\nWhat to do next:\n  podman push IMAGE {key}/{namespace}/IMAGE:TAG")
+
+
+def _checked(key: str) -> str:
+    try:
+        parts = urlsplit(f"//{key}")
+        is_good = bool(parts.hostname) and parts.port != 0 and not set(key) & set(" /?#\\")
+    except ValueError:
+        is_good = False
+    if not is_good:
+        raise click.UsageError(f"--registry: {key!r} is no HOST:PORT, like localhost:5001")
+    return key
 
 
 def docker_config_path(environment: Mapping[str, str]) -> Path:
@@ -68,18 +85,18 @@ def enter_helper(path: Path, registry: str) -> None:
         helpers = {**document_at(document, "credHelpers"), registry: HELPER}
         document["credHelpers"] = helpers
         target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        content = msgspec.json.format(msgspec.json.encode(document), indent=2)
-        write_file(target, content + b"\n", 0o600)
+        content = json.dumps(document, indent=2, ensure_ascii=False)
+        write_file(target, f"{content}\n".encode(), 0o600)
     except OSError as error:
         raise click.ClickException(f"{path} cannot be written: {error.strerror}") from error
 
 
 def _read(path: Path) -> Document:
     try:
-        document = msgspec.json.decode(path.read_bytes())
+        document = json.loads(path.read_bytes())
     except FileNotFoundError:
         return {}
-    except (msgspec.DecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:
         raise click.ClickException(f"{path} is not JSON; mend it or move it away") from error
     if not isinstance(document, dict):
         raise click.ClickException(f"{path} is no configuration of docker; move it away")

@@ -17,9 +17,15 @@ from atomic_registry.cli.kubeconfig import (
     without_credentials,
 )
 from atomic_registry.cli.output import printable
-from atomic_registry.cli.session import PROJECTS, USERS, check_server, my_kubeconfig, open_login
+from atomic_registry.cli.session import (
+    PROJECTS,
+    USERS,
+    check_server,
+    my_kubeconfig,
+    open_login,
+    warn_of_open_login,
+)
 from atomic_registry.cli.trust import Trust
-from atomic_registry.clock import SystemClock
 
 _DEFAULT_SERVER = "https://localhost:8443"
 _SHOWN_PROJECTS = 20
@@ -204,7 +210,10 @@ def _log_in(kubeconfig: Kubeconfig, client: ApiClient, way: _Way) -> None:
         name = name_of(client.get(f"{USERS}/users/~"))
     except ApiError as error:
         if error.status == 401:
-            raise click.ClickException(f"{client.server} does not accept this token") from error
+            raise click.ClickException(
+                f"{client.server} does not accept this token: it has expired, was revoked or is "
+                "another server's; log in without --token, or make a new one with create-token"
+            ) from error
         raise
     projects = sorted(name_of(item) for item in client.list(f"{PROJECTS}/projects"))
     last = _last_namespace(kubeconfig, client.server, name)
@@ -214,6 +223,7 @@ def _log_in(kubeconfig: Kubeconfig, client: ApiClient, way: _Way) -> None:
         lambda document: put_login(document, cluster, user, user_name=name, namespace=namespace)
     )
     click.echo(f"Logged in to {client.server} as {printable(name)}.")
+    warn_of_open_login(client)
     _tell_projects(projects, namespace)
 
 
@@ -224,6 +234,7 @@ def _token(client: ApiClient, way: _Way) -> str:
         device_login,
         password_login,
     )
+    from atomic_registry.clock import SystemClock  # noqa: PLC0415
 
     clock = SystemClock()
     if way.token:

@@ -4,35 +4,66 @@ import importlib
 import os
 import sys
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 import click
 
 from atomic_registry import __version__
 
-_CLI = "atomic_registry.cli"
+# Shells set it to ask what may come next; `atomic-registry completion` tells them to.
+COMPLETE_VARIABLE = "_ATOMIC_REGISTRY_COMPLETE"
 
-# Name -> module, and the name of the object in it where that is not `command`.
-COMMANDS: Mapping[str, str] = {
-    "can-i": f"{_CLI}.rights:can_i",
-    "config": f"{_CLI}.config",
-    "create-token": f"{_CLI}.tokens:create_token",
-    "delete-project": f"{_CLI}.projects:delete_project",
-    "docker-login": f"{_CLI}.docker_login",
-    "groups": f"{_CLI}.groups",
-    "login": f"{_CLI}.login",
-    "logout": f"{_CLI}.login:logout",
-    "new-project": f"{_CLI}.projects:new_project",
-    "policy": f"{_CLI}.policy",
-    "project": f"{_CLI}.projects:project",
-    "projects": f"{_CLI}.projects:projects",
-    "robots": f"{_CLI}.robots",
-    "serve": f"{_CLI}.serve",
-    "share": f"{_CLI}.projects:share",
-    "status": f"{_CLI}.status",
-    "tokens": f"{_CLI}.tokens",
-    "users": f"{_CLI}.users",
-    "who-can": f"{_CLI}.rights:who_can",
-    "whoami": f"{_CLI}.login:whoami",
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """Where a command is, as `module:object` below this package, and what the list says of it.
+
+    The object is `command` by default. The text stands here so that the list loads no command.
+    """
+
+    target: str
+    help: str
+
+
+COMMANDS: Mapping[str, Entry] = {
+    "can-i": Entry(target="rights:can_i", help="Ask whether you may do something, and why."),
+    "completion": Entry(
+        target="completion", help="Print what makes your shell complete commands and options."
+    ),
+    "config": Entry(target="config", help="Show, check and write settings."),
+    "create-token": Entry(
+        target="tokens:create_token", help="Make a personal token and print its secret, this once."
+    ),
+    "delete-project": Entry(
+        target="projects:delete_project", help="Delete a project with everything in it."
+    ),
+    "docker-login": Entry(
+        target="docker_login", help="Let docker, podman, buildah and skopeo push and pull as you."
+    ),
+    "groups": Entry(
+        target="groups", help="List and change groups of users, or bring them from LDAP."
+    ),
+    "login": Entry(target="login", help="Log in to the master, by default with your browser."),
+    "logout": Entry(target="login:logout", help="Make the current login worthless and forget it."),
+    "new-project": Entry(
+        target="projects:new_project",
+        help="Make a project, whose administrator you are, and work in it.",
+    ),
+    "policy": Entry(
+        target="policy", help="Give roles to users, groups and robots, and take them away."
+    ),
+    "project": Entry(target="projects:project", help="Choose the project to work in, or print it."),
+    "projects": Entry(target="projects:projects", help="List the projects that you can see."),
+    "robots": Entry(target="robots", help="Make and remove robots of a project, and their tokens."),
+    "serve": Entry(target="serve", help="Start the registry and the master."),
+    "share": Entry(target="projects:share", help="Say who else may pull from a project."),
+    "status": Entry(
+        target="status", help="Ask the master and the registry whether they are ready."
+    ),
+    "tokens": Entry(target="tokens", help="List, rotate and revoke your tokens."),
+    "users": Entry(target="users", help="List, make, disable and delete accounts."),
+    "who-can": Entry(target="rights:who_can", help="List who may do something."),
+    "whoami": Entry(target="login:whoami", help="Print your name, as the master knows it."),
 }
 
 
@@ -45,10 +76,15 @@ class _LazyGroup(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
             return None
-        module, _, attribute = COMMANDS[cmd_name].partition(":")
-        command = getattr(importlib.import_module(module), attribute or "command")
+        module, _, attribute = COMMANDS[cmd_name].target.partition(":")
+        found = importlib.import_module(f"atomic_registry.cli.{module}")
+        command = getattr(found, attribute or "command")
         assert isinstance(command, click.Command)  # noqa: S101 - for the type checker
         return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, COMMANDS[name].help) for name in sorted(COMMANDS)])
 
 
 @click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
@@ -70,7 +106,7 @@ def root() -> None:
 def main() -> None:
     """Run the command line and end the process with its exit code."""
     try:
-        code = root.main(standalone_mode=False)
+        code = root.main(standalone_mode=False, complete_var=COMPLETE_VARIABLE)
     except click.UsageError as error:
         error.show()
         sys.exit(2)

@@ -1,9 +1,9 @@
 """How results are printed: plain aligned tables for people, JSON and names for programs."""
 
+import json
 from collections.abc import Callable, Sequence
 
 import click
-import msgspec
 
 from atomic_registry.cli.documents import Document, name_of
 
@@ -54,4 +54,4 @@ def echo_items(
 
 def echo_json(document: object) -> None:
     """Print a document for programs."""
-    click.echo(msgspec.json.format(msgspec.json.encode(document), indent=2).decode())
+    click.echo(json.dumps(document, indent=2))

@@ -11,14 +11,16 @@ from atomic_registry.cli.bindings import (
     list_bindings,
     remove_subjects,
 )
-from atomic_registry.cli.client import segment
+from atomic_registry.cli.client import ApiError, segment
 from atomic_registry.cli.documents import Document, documents_at, name_of, text_at
 from atomic_registry.cli.kubeconfig import put_context
 from atomic_registry.cli.output import echo_items, output_option, printable
-from atomic_registry.cli.session import PROJECTS, Login, open_login
+from atomic_registry.cli.session import PROJECTS, Login, check_project_name, open_login
 from atomic_registry.identity.actors import AUTHENTICATED, UNAUTHENTICATED
-from atomic_registry.identity.records import DESCRIPTION, DISPLAY_NAME
 
+# Of the API, as the paths are; the module of the domain that has them too takes long to load.
+DISPLAY_NAME = "openshift.io/display-name"
+DESCRIPTION = "openshift.io/description"
 _VIEWER = "registry-viewer"
 _SHARED_WITH = {
     "private": frozenset[str](),
@@ -103,7 +105,7 @@ def project(name: str) -> None:
     if not name:
         click.echo(login.namespace())
         return
-    login.client.get(f"{PROJECTS}/projects/{segment(name)}")
+    _get_project(login, name)
     _switch(login, name)
     click.echo(f"Now working in project {name} on {login.context.server}.")
 
@@ -120,7 +122,7 @@ def delete_project(name: str, *, yes: bool) -> None:
     """
     login = open_login()
     path = f"{PROJECTS}/projects/{segment(name)}"
-    found = login.client.get(path)
+    found = _get_project(login, name)
     if not yes:
         asked = f"Delete project {name} with everything in it? This cannot be undone"
         click.confirm(asked, abort=True, err=True)
@@ -142,6 +144,7 @@ def share(name: str, sharing: str) -> None:
       atomic-registry share demo private
     """
     login = open_login()
+    check_project_name(name)
     wanted = _SHARED_WITH[sharing]
     viewer = cluster_role(_VIEWER)
     unwanted = [group_subject(group) for group in sorted(PUBLIC_GROUPS - wanted)]
@@ -161,6 +164,20 @@ def share(name: str, sharing: str) -> None:
                 f"{min(others)} -n {name}",
                 err=True,
             )
+
+
+def _get_project(login: Login, name: str) -> Document:
+    check_project_name(name)
+    try:
+        return login.client.get(f"{PROJECTS}/projects/{segment(name)}")
+    except ApiError as error:
+        # The master does not tell strangers which projects exist.
+        if error.status not in {403, 404}:
+            raise
+        raise click.ClickException(
+            f"project {printable(name)} does not exist on {login.context.server}, or you may not "
+            "see it; those that you can see: atomic-registry projects"
+        ) from error
 
 
 def _switch(login: Login, name: str) -> None:

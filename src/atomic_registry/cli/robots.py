@@ -15,7 +15,8 @@ from atomic_registry.cli.tokens import echo_secret, echo_tokens
 def command() -> None:
     """Make and remove robots of a project, and their tokens.
 
-    A robot may do nothing until it is given a role.
+    A robot may pull in its own project from the start, by the binding system:image-pullers that
+    each project comes with. For anything else it is given a role, in this project or another.
 
     \b
     Examples:

@@ -1,5 +1,6 @@
 """The login that commands act with, taken from the kubeconfig."""
 
+import re
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
@@ -18,6 +19,7 @@ OAUTH = "/apis/oauth.openshift.io/v1"
 RBAC = "/apis/rbac.authorization.k8s.io/v1"
 ACCESS = "/apis/authorization.k8s.io/v1"
 OLD_ACCESS = "/apis/authorization.openshift.io/v1"
+_PROJECT_NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\Z")
 
 namespace_option = click.option(
     "-n", "--namespace", metavar="PROJECT", help="Project to act in; the current one by default."
@@ -40,6 +42,7 @@ class Login:
                 "no project is chosen; name one with -n PROJECT, or choose one for good: "
                 "atomic-registry project NAME"
             )
+        check_project_name(name)
         return name
 
     def below(self, asked: str | None, plural: str, *, group: str = "/api/v1") -> str:
@@ -77,6 +80,20 @@ def open_login() -> Login:
         context=context,
         client=ApiClient(context.server, trust, token=token),
     )
+
+
+def check_project_name(name: str) -> None:
+    """Return if a project may be called so.
+
+    Raises:
+        ClickException: none can be, so that asking for it would mislead.
+    """
+    if _PROJECT_NAME.match(name) is None:
+        raise click.ClickException(
+            f"{printable(name)!r} is not the name of a project: it has 1 to 63 lower-case letters, "
+            "digits or '-', with a letter or digit at both ends; those that you can see: "
+            "atomic-registry projects"
+        )
 
 
 def check_server(server: str) -> None:

@@ -6,7 +6,8 @@ from urllib.parse import urlsplit
 
 import click
 
-from atomic_registry.cli.client import ApiClient
+from atomic_registry.cli.client import Answer, ApiClient
+from atomic_registry.cli.output import printable
 from atomic_registry.cli.session import check_server, identity_sentence, my_kubeconfig
 from atomic_registry.cli.trust import Trust, make_context
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 _SECONDS = 5.0
 _DEFAULT_SERVER = "https://localhost:8443"
 _PORT = 5000
+_MAX_ANSWER = 1 << 16
 
 
 @click.command("status")
@@ -43,19 +45,32 @@ def command(master: str, registry: str) -> int:
     address = registry or f"{f'[{host}]' if ':' in host else host}:{_PORT}"
     registry_fault = _registry_fault(address, trust)
     click.echo(f"registry  {address}  {registry_fault or 'ready'}")
-    if not fault:
-        sentence = identity_sentence(client)
-        if sentence:
-            click.echo(sentence)
-    return 1 if fault or registry_fault else 0
+    sentence = identity_sentence(client)
+    if sentence:
+        click.echo(sentence)
+    if not fault and not registry_fault:
+        return 0
+    click.echo("\nWhat to do next, on the machine where it runs:", err=True)
+    click.echo("  see that it runs:     atomic-registry serve --root DIRECTORY", err=True)
+    click.echo("  read why it is not ready in what it prints", err=True)
+    if registry_fault and not registry:
+        click.echo("  where the registry is elsewhere: status --registry HOST:PORT", err=True)
+    return 1
 
 
 def _master_fault(client: ApiClient) -> str:
     try:
         answer = client.send("GET", "/readyz")
     except click.ClickException as error:
-        return error.message
-    return "" if answer.status == 200 else f"not ready: it answered {answer.status}"
+        return error.message.removeprefix(f"{client.server} ")
+    return "" if answer.status == 200 else describe_unready(answer)
+
+
+def describe_unready(answer: Answer) -> str:
+    """Return what fails, as the service itself says."""
+    probes = {key: text for key, text in answer.document().items() if key != "identity"}
+    failing = [f"{key}: {text}" for key, text in probes.items() if text != "ok"]
+    return printable(f"not ready: {'; '.join(failing) or f'it answered {answer.status}'}")
 
 
 def _registry_fault(address: str, trust: Trust) -> str:
@@ -79,7 +94,8 @@ def _registry_fault(address: str, trust: Trust) -> str:
 def _ask(connection: "HTTPConnection") -> str:
     try:
         connection.request("GET", "/readyz")
-        status = connection.getresponse().status
+        response = connection.getresponse()
+        answer = Answer(status=response.status, headers={}, body=response.read(_MAX_ANSWER))
     finally:
         connection.close()
-    return "" if status == 200 else f"not ready: it answered {status}"
+    return "" if answer.status == 200 else describe_unready(answer)

@@ -3,7 +3,6 @@
 import base64
 import binascii
 import ssl
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -76,6 +75,9 @@ def _show_certificate(context: ssl.SSLContext, trust: Trust) -> None:
     if trust.certificate:
         context.load_cert_chain(trust.certificate, trust.key or None)
     elif trust.certificate_data:
+        # Rarely needed, and slow to load.
+        import tempfile  # noqa: PLC0415
+
         # The library reads files only; this one is ours alone and gone at once.
         with tempfile.TemporaryDirectory() as directory:
             pair = Path(directory) / "pair.pem"

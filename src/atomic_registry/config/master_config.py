@@ -6,6 +6,7 @@ file from an OpenShift Origin or Atomic Registry installation loads as it is.
 
 import dataclasses
 import json
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,12 +14,13 @@ from typing import ClassVar, Literal
 
 from atomic_registry.config.documents import read_document
 from atomic_registry.config.faults import Fault, check_pair, check_url, keyed
-from atomic_registry.config.identity_providers import IdentityProviderConfig
+from atomic_registry.config.identity_providers import IdentityProviderConfig, RequestHeader
 from atomic_registry.config.settings import IdentityProviderChoice, parse_listen
 
 FILE_NAME = "master-config.yaml"
 HTPASSWD_NAME = "htpasswd"
 
+_PLAIN_HOST = re.compile(r"(?:[A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]+)?\Z")
 _AUTHENTICATION_BYTES = (32, 64)
 _ENCRYPTION_BYTES = (16, 24, 32)
 
@@ -61,8 +63,9 @@ class ServingInfo:
 class GrantConfig:
     """How consent is asked for where the client says nothing of it."""
 
+    IGNORED: ClassVar[frozenset[str]] = frozenset({"serviceAccountMethod"})
+
     method: Literal["auto", "prompt", "deny"] = "auto"
-    service_account_method: Literal["prompt", "deny"] = "prompt"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,11 +117,9 @@ class Templates:
 class OAuthConfig:
     """The OAuth server; providers are asked in their order."""
 
-    IGNORED: ClassVar[frozenset[str]] = frozenset({"assetPublicURL"})
+    IGNORED: ClassVar[frozenset[str]] = frozenset({"assetPublicURL", "masterCA", "masterURL"})
 
-    master_url: str = dataclasses.field(default="", metadata=keyed("masterURL"))
     master_public_url: str = dataclasses.field(default="", metadata=keyed("masterPublicURL"))
-    master_ca: Path | None = dataclasses.field(default=None, metadata=keyed("masterCA"))
     always_show_provider_selection: bool = False
     identity_providers: tuple[IdentityProviderConfig, ...] = ()
     grant_config: GrantConfig = dataclasses.field(default_factory=GrantConfig)
@@ -133,8 +134,19 @@ class OAuthConfig:
                 reason = f"another provider is called {provider.name!r}"
                 yield Fault(key=f"identityProviders[{index}].name", reason=reason)
             seen.add(provider.name)
+        yield from self._check_challenges()
         if self.master_public_url:
             yield from check_url("masterPublicURL", self.master_public_url)
+
+    def _check_challenges(self) -> Iterator[Fault]:
+        challenging = [it for it in self.identity_providers if it.challenge]
+        proxies = [it.name for it in challenging if isinstance(it.provider, RequestHeader)]
+        if proxies and len(challenging) > 1:
+            reason = (
+                f"{proxies[0]} sends programs elsewhere to log in, so no other one can ask them"
+            )
+            hint = "set challenge: true for one RequestHeaderIdentityProvider, or for others only"
+            yield Fault(key="identityProviders", reason=reason, hint=hint)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -151,17 +163,6 @@ class ProjectConfig:
     def check(self) -> Iterator[Fault]:
         if self.max_projects_per_user is not None and self.max_projects_per_user < 0:
             yield Fault(key="maxProjectsPerUser", reason="it must be at least 0")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PolicyConfig:
-    """Where shared images lie."""
-
-    IGNORED: ClassVar[frozenset[str]] = frozenset(
-        {"bootstrapPolicyFile", "openshiftInfrastructureNamespace", "userAgentMatchingConfig"}
-    )
-
-    openshift_shared_resources_namespace: str = "openshift"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -193,6 +194,7 @@ class MasterConfig:
             "masterClients",
             "networkConfig",
             "pauseControllers",
+            "policyConfig",
             "routingConfig",
             "serviceAccountConfig",
             "templateServiceBrokerConfig",
@@ -205,12 +207,17 @@ class MasterConfig:
     cors_allowed_origins: tuple[str, ...] = ()
     oauth_config: OAuthConfig = dataclasses.field(default_factory=OAuthConfig)
     project_config: ProjectConfig = dataclasses.field(default_factory=ProjectConfig)
-    policy_config: PolicyConfig = dataclasses.field(default_factory=PolicyConfig)
     ignored: tuple[str, ...] = dataclasses.field(default=(), metadata={"internal": True})
 
     def check(self) -> Iterator[Fault]:
         if self.master_public_url:
             yield from check_url("masterPublicURL", self.master_public_url)
+        for index, text in enumerate(self.cors_allowed_origins):
+            try:
+                re.compile(origin_pattern(text))
+            except re.error as error:
+                reason = f"{text!r} is neither a host nor a regular expression: {error}"
+                yield Fault(key=f"corsAllowedOrigins[{index}]", reason=reason)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -234,6 +241,19 @@ class _SessionSecrets:
     def check(self) -> Iterator[Fault]:
         if not self.secrets:
             yield Fault(key="secrets", reason="it needs at least one pair")
+
+
+def origin_pattern(text: str) -> str:
+    """Return the regular expression that an entry of `corsAllowedOrigins` stands for.
+
+    A plain host, with or without a port, is no expression here: the original's would also find it
+    within the name of another host.
+    """
+    if _PLAIN_HOST.match(text):
+        port = "" if re.search(r":[0-9]+\Z", text) else "(:[0-9]+)?"
+        return f"(?i)\\Ahttps?://{re.escape(text)}{port}\\Z"
+    # Go's expressions end a text with \z, Python's with \Z.
+    return text.replace(r"\z", r"\Z")
 
 
 def load_master_config(path: Path, environment: Mapping[str, str]) -> MasterConfig:
@@ -301,6 +321,4 @@ oauthConfig:
     authorizeTokenMaxAgeSeconds: 300
 projectConfig:
   projectRequestMessage: ""
-policyConfig:
-  openshiftSharedResourcesNamespace: openshift
 """

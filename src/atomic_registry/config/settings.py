@@ -176,6 +176,16 @@ class LimitSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ChangeSettings:
+    """The log of changes, from which watches go on where they ended."""
+
+    keep_hours: int = option(24, "A change is kept at least so long.", minimum=1)
+    keep_count: int = option(
+        100_000, "So many of the newest changes are kept, however old they are.", minimum=1000
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LogSettings:
     """What is logged to standard error."""
 
@@ -197,6 +207,7 @@ class Settings:
     storage: StorageSettings = dataclasses.field(default_factory=StorageSettings)
     uploads: UploadSettings = dataclasses.field(default_factory=UploadSettings)
     limits: LimitSettings = dataclasses.field(default_factory=LimitSettings)
+    changes: ChangeSettings = dataclasses.field(default_factory=ChangeSettings)
     log: LogSettings = dataclasses.field(default_factory=LogSettings)
 
     @property

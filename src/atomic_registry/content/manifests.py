@@ -2,18 +2,24 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
 
 from atomic_registry.clock import Clock
 from atomic_registry.content.admission import Admission
 from atomic_registry.content.ports import (
-    Change,
     HotReads,
     MetadataStore,
-    NewManifest,
     Repository,
     StoredManifest,
     Transaction,
+)
+from atomic_registry.content.tags import (
+    HISTORY_KEPT,
+    Mover,
+    announce,
+    move_tags,
+    remove_tag,
+    repository_change,
+    to_store,
 )
 from atomic_registry.errors import (
     DigestMismatch,
@@ -45,10 +51,18 @@ class PushResult:
 class ManifestService:
     """Manifests are stored and served as the bytes that were pushed."""
 
-    def __init__(self, metadata: MetadataStore, admission: Admission, clock: Clock) -> None:
+    def __init__(
+        self,
+        metadata: MetadataStore,
+        admission: Admission,
+        clock: Clock,
+        *,
+        history_kept: int = HISTORY_KEPT,
+    ) -> None:
         self._metadata = metadata
         self._admission = admission
         self._clock = clock
+        self._history_kept = history_kept
 
     async def get(self, repository: RepositoryName, reference: Reference) -> StoredManifest:
         """Return the manifest that the tag or the digest names.
@@ -93,17 +107,20 @@ class ManifestService:
             raise DigestMismatch(expected=str(reference), actual=str(manifest.digest))
         moved = tuple(dict.fromkeys((*tags, *(() if by_digest else (reference,)))))
         now = self._clock.now()
+        mover = Mover(actor=actor, now=now, history_kept=self._history_kept)
 
         def commit_push(tx: Transaction) -> None:
             self._admission.check(tx, actor, repository)
             stored = self._admission.enter(tx, repository, now)
             _check_references(tx, stored, manifest)
-            is_new = tx.manifests.put(stored.id, _to_store(manifest), now)
+            if stored.pushed_at is None:
+                announce(tx, stored, actor)
+            is_new = tx.manifests.put(stored.id, to_store(manifest), now)
             tx.repositories.mark_pushed(stored.id, now)
             if is_new and not moved:
-                tx.append(_change("pushed", actor, repository, digest=str(manifest.digest)))
-            for tag in moved:
-                _move_tag(tx, stored, tag, manifest.digest, actor, now)
+                digest = str(manifest.digest)
+                tx.append(repository_change("pushed", actor, repository, digest=digest))
+            move_tags(tx, stored, moved, manifest.digest, mover)
 
         await self._metadata.write(commit_push)
         subject = manifest.subject
@@ -119,26 +136,30 @@ class ManifestService:
         Raises:
             RepositoryUnknown, ManifestUnknown: there is no such thing.
         """
-        now = self._clock.now()
+        mover = Mover(actor=actor, now=self._clock.now())
 
         def commit_delete(tx: Transaction) -> None:
             stored = tx.repositories.find(repository, lock="exclusive")
             if stored is None:
                 raise RepositoryUnknown(repository=str(repository))
             if isinstance(reference, Tag):
-                removed = tx.tags.remove(stored.id, reference, actor=actor.name, now=now)
-                tags = [reference]
+                removed = remove_tag(tx, stored, reference, mover)
             else:
-                removed = tx.manifests.delete(stored.id, reference)
-                tags = tx.tags.remove_pointing_at(stored.id, reference, actor=actor.name, now=now)
+                removed = _delete_manifest(tx, stored, reference, mover)
             if not removed:
                 raise ManifestUnknown(repository=str(repository), reference=str(reference))
-            for tag in tags:
-                tx.append(_change("untagged", actor, repository, tag=str(tag)))
-            if isinstance(reference, Digest):
-                tx.append(_change("deleted", actor, repository, digest=str(reference)))
 
         await self._metadata.write(commit_delete)
+
+
+def _delete_manifest(tx: Transaction, stored: Repository, digest: Digest, mover: Mover) -> bool:
+    if not tx.manifests.delete(stored.id, digest):
+        return False
+    actor = mover.actor
+    for tag in tx.tags.remove_pointing_at(stored.id, digest, actor=actor.name, now=mover.now):
+        tx.append(repository_change("untagged", actor, stored.name, tag=str(tag)))
+    tx.append(repository_change("deleted", actor, stored.name, digest=str(digest)))
+    return True
 
 
 def _there(
@@ -173,30 +194,3 @@ def _check_sizes(named: Sequence[Descriptor], sizes: dict[Digest, int]) -> None:
                 reason=f"it gives {item.digest} a size of {item.size} bytes, "
                 f"but that content has {sizes[item.digest]}"
             )
-
-
-def _to_store(manifest: Manifest) -> NewManifest:
-    return NewManifest(
-        digest=manifest.digest,
-        media_type=manifest.media_type,
-        body=manifest.body,
-        artifact_type=manifest.artifact_type,
-        subject=manifest.subject.digest if manifest.subject is not None else None,
-        annotations=manifest.annotations,
-        blobs=tuple(dict.fromkeys(item.digest for item in manifest.blobs)),
-        children=tuple(dict.fromkeys(item.digest for item in manifest.children)),
-    )
-
-
-def _move_tag(
-    tx: Transaction, repository: Repository, tag: Tag, digest: Digest, actor: Actor, now: datetime
-) -> None:
-    before = tx.tags.move(repository.id, tag, digest, actor=actor.name, now=now)
-    if before != digest:
-        tx.append(_change("tagged", actor, repository.name, tag=str(tag), digest=str(digest)))
-
-
-def _change(verb: str, actor: Actor, repository: RepositoryName, **facts: str) -> Change:
-    return Change(
-        kind="repository", repository=repository, verb=verb, actor=actor.name, object=facts
-    )

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import BinaryIO, Literal, Protocol, TypeVar
 
+from atomic_registry.content.streams import Streams
 from atomic_registry.identity import ports as identity
 from atomic_registry.oci.descriptor import Descriptor
 from atomic_registry.oci.digest import Digest, Hasher
@@ -125,6 +126,10 @@ class Repositories(Protocol):
         """Return names of repositories that have been pushed to, in byte order, after a name."""
         ...
 
+    def remove(self, repository_id: int, name: RepositoryName) -> None:
+        """Delete the repository with its tags, manifests and blob links; discard its uploads."""
+        ...
+
     def remove_project(self, project: str) -> list[RepositoryName]:
         """Delete every repository of the project with its tags, manifests and blob links.
 
@@ -154,6 +159,10 @@ class Blobs(Protocol):
 
     def link(self, repository_id: int, digest: Digest, now: datetime) -> None:
         """Make the blob part of the repository; no-op if it is."""
+        ...
+
+    def link_all(self, repository_id: int, digests: Sequence[Digest], now: datetime) -> None:
+        """Make many blobs part of the repository."""
         ...
 
     def unlink(self, repository_id: int, digest: Digest) -> bool:
@@ -282,6 +291,10 @@ class Tags(Protocol):
         """Remove every tag that points at the digest; return them."""
         ...
 
+    def trim(self, repository_id: int, tag: Tag, *, keep: int) -> None:
+        """Forget all but the newest events of the tag."""
+        ...
+
     def list(self, repository_id: int, *, after: str, limit: int) -> list[str]:
         """Return tags in byte order, after a tag."""
         ...
@@ -300,6 +313,8 @@ class Transaction(identity.Transaction, Protocol):
     def manifests(self) -> Manifests: ...
     @property
     def tags(self) -> Tags: ...
+    @property
+    def streams(self) -> Streams: ...
 
     def append(self, change: Change) -> None:
         """Add a row to the change log; revisions are given in commit order, without gaps."""

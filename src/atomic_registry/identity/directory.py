@@ -101,12 +101,13 @@ class Directory:
             # Another task may have taken it in meanwhile.
             return self.version != version
         async with self._refreshing:
-            if self._revision < 0:
-                await self._load()
             more = True
             while more:
-                after = self._revision
-                changes, newest = await self._store.read(partial(_changes_after, after))
+                found = await self._store.read(partial(_changes_after, self._revision))
+                if found is None:
+                    await self._load()
+                    continue
+                changes, newest = found
                 for change in changes:
                     self._apply(change)
                 more = len(changes) == _PAGE
@@ -192,6 +193,10 @@ class Directory:
             return found, tx.object_changes(0, limit=0)[1]
 
         found, revision = await self._store.read(query)
+        for view in (self.users, self.robots, self.projects, self._groups, self._groups_of):
+            view.clear()
+        for table in (self._roles, self._bindings, self._bound):
+            table.clear()
         for item in found:
             self._put(item)
         self._revision = revision
@@ -257,7 +262,10 @@ class Directory:
                     _discard(self._bound, (namespace, subject), binding)
 
 
-def _changes_after(revision: int, tx: Transaction) -> tuple[list[ObjectChange], int]:
+def _changes_after(revision: int, tx: Transaction) -> tuple[list[ObjectChange], int] | None:
+    """Return what is new; None if the log does not reach back that far."""
+    if revision < tx.change_floor():
+        return None
     return tx.object_changes(revision, limit=_PAGE)
 
 

@@ -4,8 +4,7 @@ import dataclasses
 from collections.abc import Sequence
 
 from atomic_registry.identity.group_sync_config import DN, LdapQuery
-from atomic_registry.identity.ldap_connection import LdapConnection, is_within
-from atomic_registry.identity.providers.ldap_directory import Entry
+from atomic_registry.identity.ldap_connection import Entry, LdapConnection, Search, is_within
 from atomic_registry.identity.providers.ldap_url import escape_filter_value
 
 
@@ -31,7 +30,7 @@ class Entries:
 
     def all(self) -> dict[str, Entry]:
         """Return every entry by its unique name."""
-        entries = self._connection.search(self._query, self._attributes)
+        entries = self._connection.search(search_of(self._query), self._attributes)
         found: dict[str, Entry] = {}
         for entry in entries:
             uid = _first(entry, (self._uid,))
@@ -68,11 +67,23 @@ class Entries:
     def _search(self, uid: str) -> list[Entry]:
         if self._uid.lower() != DN:
             query = narrowed(self._query, self._uid, uid)
-            return self._connection.search(query, self._attributes)
+            return self._connection.search(search_of(query), self._attributes)
         if self.is_out_of_scope(uid):
             return []
         single = dataclasses.replace(self._query, base_dn=uid, scope="base")
-        return self._connection.search(single, self._attributes)
+        return self._connection.search(search_of(single), self._attributes)
+
+
+def search_of(query: LdapQuery) -> Search:
+    """Return the search that a query of the configuration stands for."""
+    return Search(
+        base=query.base_dn,
+        filter=query.filter,
+        scope=query.scope,
+        dereference=query.deref_aliases,
+        seconds=query.timeout,
+        page_size=query.page_size,
+    )
 
 
 def narrowed(query: LdapQuery, attribute: str, value: str) -> LdapQuery:

@@ -13,15 +13,23 @@ from atomic_registry.identity.group_sync_config import (
     Schema,
     Wanted,
 )
-from atomic_registry.identity.ldap_connection import LdapConnection, connect
+from atomic_registry.identity.ldap_connection import (
+    Entry,
+    LdapConnection,
+    LdapServer,
+    connect,
+)
 from atomic_registry.identity.ldap_entries import (
     Entries,
     GroupUnreadable,
     name_of,
     narrowed,
+    search_of,
     values_of,
 )
-from atomic_registry.identity.providers.ldap_directory import Entry
+from atomic_registry.identity.providers.ldap_url import LdapUrl
+
+_SECONDS = 30
 
 
 class GroupReader(Protocol):
@@ -110,7 +118,7 @@ class _ActiveDirectoryReader:
         self._attributes = (*schema.user_name_attributes, *schema.group_membership_attributes)
 
     def uids(self) -> list[str]:
-        users = self._connection.search(self._schema.users_query, self._attributes)
+        users = self._connection.search(search_of(self._schema.users_query), self._attributes)
         return sorted({uid for user in users for uid in self._groups_of(user)})
 
     def name(self, uid: str) -> str:
@@ -121,13 +129,14 @@ class _ActiveDirectoryReader:
         users: dict[str, Entry] = {}
         for attribute in self._schema.group_membership_attributes:
             query = narrowed(self._schema.users_query, attribute, uid)
-            users |= {it.dn: it for it in self._connection.search(query, self._attributes)}
+            found = self._connection.search(search_of(query), self._attributes)
+            users |= {it.dn: it for it in found}
         return [name_of(user, self._schema.user_name_attributes) for user in users.values()]
 
     def exists(self, uid: str) -> bool:
         return any(
             self._connection.search(
-                narrowed(self._schema.users_query, attribute, uid), self._attributes
+                search_of(narrowed(self._schema.users_query, attribute, uid)), self._attributes
             )
             for attribute in self._schema.group_membership_attributes
         )
@@ -162,7 +171,7 @@ def read_groups(
     """
     found: dict[str, FoundGroup] = {}
     problems: list[str] = []
-    with connect(config) as connection:
+    with connect(_server_of(config)) as connection:
         reader = reader_for(schema, connection)
         try:
             uids = reader.uids() if wanted.uids is None else wanted.uids
@@ -188,9 +197,21 @@ def find_absent(config: LdapSyncConfig, schema: Schema, uids: Sequence[str]) -> 
     Raises:
         RemoteFailed: the directory cannot be asked.
     """
-    with connect(config) as connection:
+    with connect(_server_of(config)) as connection:
         reader = reader_for(schema, connection)
         return [uid for uid in uids if not reader.exists(uid)]
+
+
+def _server_of(config: LdapSyncConfig) -> LdapServer:
+    return LdapServer(
+        url=LdapUrl.parse(config.url),
+        bind_dn=config.bind_dn,
+        bind_password=config.bind_password,
+        is_insecure=config.insecure,
+        ca=config.ca,
+        # A list takes longer than the one entry of a login.
+        seconds=_SECONDS,
+    )
 
 
 def _read_group(reader: GroupReader, uid: str, name: str, problems: list[str]) -> FoundGroup:

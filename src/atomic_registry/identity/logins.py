@@ -19,6 +19,7 @@ from atomic_registry.errors import CredentialsRejected, ObjectUnknown, ProviderF
 from atomic_registry.identity.accounts import Accounts, MappingMethod, Recognised
 from atomic_registry.identity.actors import AUTHENTICATED, AUTHENTICATED_OAUTH, Actor
 from atomic_registry.identity.ports import (
+    HeaderProvider,
     IdentityStore,
     PasswordProvider,
     Person,
@@ -53,7 +54,7 @@ class _ChecksPasswords(PasswordProvider, Protocol):
 class ConfiguredProvider:
     """A provider with its options: `challenge` for Basic, `login` for pages in a browser."""
 
-    provider: PasswordProvider | RedirectProvider
+    provider: PasswordProvider | RedirectProvider | HeaderProvider
     mapping: MappingMethod
     challenge: bool
     login: bool
@@ -143,7 +144,7 @@ class LoginService:
         return await asyncio.shield(task)
 
     async def admit(self, provider_name: str, person: Person) -> Actor:
-        """Return the actor of a person whom a provider recognised in the browser.
+        """Return the actor of a person whom a provider recognised without a password here.
 
         Raises:
             CredentialsRejected: the account is disabled.

@@ -10,9 +10,19 @@ from datetime import datetime, timedelta
 from urllib.parse import SplitResult, urlsplit
 
 from atomic_registry.errors import GrantRefused
-from atomic_registry.identity.oauth_scopes import FULL, check_scopes, is_within
+from atomic_registry.identity.oauth_scopes import (
+    FULL,
+    RoleScope,
+    check_scopes,
+    find_role_scope,
+    is_within,
+)
 from atomic_registry.identity.ports import Transaction
-from atomic_registry.identity.records import OAuthClient
+from atomic_registry.identity.records import (
+    ClusterRoleRestriction,
+    OAuthClient,
+    ScopeRestriction,
+)
 from atomic_registry.identity.tokens import hash_secret
 from atomic_registry.kube.objects import ObjectMeta
 
@@ -114,14 +124,12 @@ def check_client_scopes(client: OAuthClient, wanted: Sequence[str]) -> tuple[str
         GrantRefused: one of them is unknown or not for this client.
     """
     scopes = check_scopes(wanted) or (FULL,)
-    if client.scope_restrictions:
-        literals = {it for restriction in client.scope_restrictions for it in restriction.literals}
-        for scope in scopes:
-            if scope not in literals and not is_within((scope,), tuple(literals)):
-                raise GrantRefused(
-                    code="invalid_scope",
-                    reason=f"client {client.metadata.name} may not ask for scope {scope}",
-                )
+    for scope in scopes:
+        if client.scope_restrictions and not _may_ask(client.scope_restrictions, scope):
+            raise GrantRefused(
+                code="invalid_scope",
+                reason=f"client {client.metadata.name} may not ask for scope {scope}",
+            )
     return scopes
 
 
@@ -175,6 +183,24 @@ def redirect_source(uri: str) -> str:
     if parts.scheme in {"http", "https"}:
         return f"{parts.scheme}://{parts.netloc}"
     return f"{parts.scheme}:"
+
+
+def _may_ask(restrictions: Sequence[ScopeRestriction], scope: str) -> bool:
+    literals = tuple(it for restriction in restrictions for it in restriction.literals)
+    if scope in literals or (literals and is_within((scope,), literals)):
+        return True
+    wanted = find_role_scope(scope)
+    return wanted is not None and any(
+        _covers_role(it.cluster_role, wanted) for it in restrictions if it.cluster_role is not None
+    )
+
+
+def _covers_role(restriction: ClusterRoleRestriction, wanted: RoleScope) -> bool:
+    if wanted.is_escalating and not restriction.allow_escalation:
+        return False
+    # A wish for all projects is within a list that has `*` only, as it is for all roles.
+    is_role = not {"*", wanted.role}.isdisjoint(restriction.role_names)
+    return is_role and not {"*", wanted.namespace}.isdisjoint(restriction.namespaces)
 
 
 def _is_below(registered: SplitResult, target: SplitResult) -> bool:

@@ -8,10 +8,12 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
+import msgspec
+
 from atomic_registry.errors import GrantRefused
 from atomic_registry.identity.policy import Right
 from atomic_registry.identity.records import PolicyRule
-from atomic_registry.identity.rules import covers
+from atomic_registry.identity.rules import common_rules, covers
 
 FULL = "user:full"
 INFO = "user:info"
@@ -138,6 +140,30 @@ def allows_scope(
     )
 
 
+def narrow_rules(
+    scopes: Sequence[str],
+    held: Sequence[PolicyRule],
+    namespace: str,
+    role_rules: Callable[[str], Sequence[PolicyRule]],
+    user: str,
+) -> list[PolicyRule]:
+    """Return what the scopes leave of the rules held in the namespace, never more than that.
+
+    A rule that a scope cuts a hole into is left out: rules cannot say "all but".
+    """
+    found = common_rules(held, [_DISCOVERY]) if scopes else []
+    for scope in scopes:
+        role = find_role_scope(scope)
+        if role is None:
+            found += common_rules(held, _SCOPE_RULES.get(scope, ()))
+            if scope == INFO:
+                found += common_rules(held, [_own_account_rule(user)])
+        elif role.namespace in {"*", namespace}:
+            rules = common_rules(held, role_rules(role.role))
+            found += [_within_role_scope(rule, role) for rule in rules]
+    return [rule for rule in dict.fromkeys(found) if rule.verbs]
+
+
 def _allows(
     scope: str, right: Right, role_rules: Callable[[str], Sequence[PolicyRule]], user: str
 ) -> bool:
@@ -171,7 +197,47 @@ def _role_allows(
     return any(covers(rule, right) for rule in role_rules(role.role))
 
 
+def _within_role_scope(rule: PolicyRule, role: RoleScope) -> PolicyRule:
+    verbs, resources, paths = rule.verbs, rule.resources, rule.non_resource_urls
+    if role.namespace != "*":
+        # A path belongs to no project.
+        paths = ()
+    if not role.is_escalating:
+        resources = tuple(name for name in resources if name not in _ESCALATING)
+        verbs = tuple(verb for verb in verbs if verb not in _WIDE_VERBS)
+    return msgspec.structs.replace(
+        rule,
+        verbs=verbs if resources or paths else (),
+        resources=resources,
+        non_resource_urls=paths,
+    )
+
+
+def _own_account_rule(user: str) -> PolicyRule:
+    return PolicyRule(
+        verbs=("get",), api_groups=_ANY, resources=("users",), resource_names=("~", user)
+    )
+
+
 _WIDE_VERBS = ("*", "bind", "escalate", "impersonate")
+_ANY = ("*",)
+_LISTS_PROJECTS = PolicyRule(verbs=_LISTING, api_groups=_ANY, resources=("projects",))
+_SCOPE_RULES: dict[str, tuple[PolicyRule, ...]] = {
+    FULL: (
+        PolicyRule(verbs=_ANY, api_groups=_ANY, resources=_ANY),
+        PolicyRule(verbs=_ANY, non_resource_urls=_ANY),
+    ),
+    INFO: (PolicyRule(verbs=("create",), api_groups=_ANY, resources=("selfsubjectreviews",)),),
+    CHECK_ACCESS: (PolicyRule(verbs=("create",), api_groups=_ANY, resources=_REVIEWS),),
+    LIST_PROJECTS: (_LISTS_PROJECTS,),
+    LIST_SCOPED_PROJECTS: (_LISTS_PROJECTS,),
+}
+_DISCOVERY = PolicyRule(
+    verbs=("get",),
+    non_resource_urls=tuple(
+        pattern for path in _DISCOVERY_PATHS for pattern in (path, f"{path}/*")
+    ),
+)
 
 
 def _is_discovery(right: Right) -> bool:

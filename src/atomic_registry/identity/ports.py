@@ -165,6 +165,12 @@ class Tokens(Protocol):
         """Return tokens of the user in order of id, after an id."""
         ...
 
+    def list_all(
+        self, *, kinds: Sequence[TokenKind], after: str = "", limit: int
+    ) -> list[StoredToken]:
+        """Return everybody's tokens in order of id, after an id."""
+        ...
+
     def find_by_state(self, kind: TokenKind, key: str, value: str) -> StoredToken | None:
         """Return the unexpired-or-not token of the kind whose state has this value."""
         ...
@@ -228,6 +234,10 @@ class Transaction(Protocol):
 
     def object_changes(self, after: int, *, limit: int) -> tuple[list[ObjectChange], int]:
         """Return changes of stored objects above a revision, and the newest revision of all."""
+        ...
+
+    def change_floor(self) -> int:
+        """Return the oldest revision that changes can be asked for after."""
         ...
 
 
@@ -334,4 +344,29 @@ class RedirectProvider(Protocol):
         Raises:
             ProviderFailed: the provider cannot be asked now, or answers what it may not.
         """
+        ...
+
+
+class HeaderProvider(Protocol):
+    """Believes a proxy that has done the login and names the person in headers."""
+
+    @property
+    def name(self) -> str:
+        """Prefix of the names of its identities."""
+        ...
+
+    def is_proxy(self, certificate: bytes) -> bool:
+        """Tell whether a client certificate that the listener has verified is the proxy's."""
+        ...
+
+    def recognise(self, headers: Mapping[str, str], certificate: bytes) -> Person | None:
+        """Return whom the proxy names; None if somebody else asks, or it names nobody."""
+        ...
+
+    def login_url(self, url: str) -> str | None:
+        """Return where the proxy takes a browser that asked for a URL."""
+        ...
+
+    def challenge_url(self, url: str) -> str | None:
+        """Return where the proxy takes a program that asked for a URL."""
         ...

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from atomic_registry.identity.actors import Actor
 from atomic_registry.identity.directory import Binding, Directory
-from atomic_registry.identity.oauth_scopes import allows_scope
+from atomic_registry.identity.oauth_scopes import allows_scope, narrow_rules
 from atomic_registry.identity.policy import Reason, Right, Verb, rights_of
 from atomic_registry.identity.records import PolicyRule
 from atomic_registry.identity.rules import covers, missing_rights
@@ -92,7 +92,15 @@ class RbacPolicy:
         return sorted(users), sorted(groups)
 
     def rules_of(self, actor: Actor, namespace: str) -> list[PolicyRule]:
-        """Return every rule that holds for the actor in the namespace."""
+        """Return every rule that holds for the actor in the namespace, as its token leaves it."""
+        held = self._held_rules(actor, namespace)
+        if actor.repositories is not None:
+            return []
+        if actor.scopes is None:
+            return held
+        return narrow_rules(actor.scopes, held, namespace, self.directory.role_rules, actor.name)
+
+    def _held_rules(self, actor: Actor, namespace: str) -> list[PolicyRule]:
         if not self.directory.is_current(actor):
             return []
         found = dict.fromkeys(
@@ -104,7 +112,7 @@ class RbacPolicy:
 
     def may_grant(self, actor: Actor, namespace: str, rules: Sequence[PolicyRule]) -> list[Right]:
         """Return which rights of the rules the actor lacks: nobody grants more than they hold."""
-        held = self.rules_of(actor, namespace)
+        held = self._held_rules(actor, namespace)
         missing = missing_rights(held, rules)
         if actor.scopes is not None and not missing:
             asked = missing_rights([], rules)

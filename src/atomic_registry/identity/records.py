@@ -141,10 +141,71 @@ class ServiceAccount(KubeObject, rename="camel", omit_defaults=True, kw_only=Tru
     disabled: bool = False
 
 
+class Secret(KubeObject, rename="camel", omit_defaults=True, kw_only=True):
+    """What programs need to log in elsewhere; each value of `data` is base64."""
+
+    plural: ClassVar[str] = "secrets"
+    kind: ClassVar[str] = "Secret"
+    namespaced: ClassVar[bool] = True
+
+    type: str = ""
+    data: dict[str, str] = {}
+    immutable: bool = False
+
+
+class LimitRangeItem(msgspec.Struct, rename="camel", omit_defaults=True, kw_only=True):
+    """What one object of a type may need at most and must have at least."""
+
+    type: str = ""
+    max: dict[str, str | int] = {}
+    min: dict[str, str | int] = {}
+
+
+class LimitRangeSpec(msgspec.Struct, rename="camel", omit_defaults=True, kw_only=True):
+    """The limits, one entry for each type of object."""
+
+    limits: list[LimitRangeItem] = []
+
+
+class LimitRange(KubeObject, rename="camel", omit_defaults=True, kw_only=True):
+    """Limits of each image and each image stream of a project."""
+
+    plural: ClassVar[str] = "limitranges"
+    kind: ClassVar[str] = "LimitRange"
+    namespaced: ClassVar[bool] = True
+
+    spec: LimitRangeSpec = msgspec.field(default_factory=LimitRangeSpec)
+
+
+class ResourceQuotaSpec(msgspec.Struct, rename="camel", omit_defaults=True, kw_only=True):
+    """How much of each resource a project may have."""
+
+    hard: dict[str, str | int] = {}
+
+
+class ResourceQuota(KubeObject, rename="camel", omit_defaults=True, kw_only=True):
+    """Limits of a project as a whole."""
+
+    plural: ClassVar[str] = "resourcequotas"
+    kind: ClassVar[str] = "ResourceQuota"
+    namespaced: ClassVar[bool] = True
+
+    spec: ResourceQuotaSpec = msgspec.field(default_factory=ResourceQuotaSpec)
+
+
+class ClusterRoleRestriction(msgspec.Struct, rename="camel", omit_defaults=True, kw_only=True):
+    """Role scopes of these roles in these projects; `*` stands for all of either."""
+
+    role_names: list[str] = []
+    namespaces: list[str] = []
+    allow_escalation: bool = False
+
+
 class ScopeRestriction(msgspec.Struct, rename="camel", omit_defaults=True, kw_only=True):
-    """Scopes that a client may ask for: exactly these."""
+    """Scopes that a client may ask for: exactly the literals, or role scopes."""
 
     literals: list[str] = []
+    cluster_role: ClusterRoleRestriction | None = None
 
 
 class OAuthClient(KubeObject, rename="camel", omit_defaults=True, kw_only=True):
@@ -187,6 +248,9 @@ KINDS: tuple[type[KubeObject], ...] = (
     RoleBinding,
     ClusterRoleBinding,
     ServiceAccount,
+    Secret,
+    LimitRange,
+    ResourceQuota,
     OAuthClient,
     OAuthClientAuthorization,
 )

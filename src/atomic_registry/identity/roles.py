@@ -44,7 +44,7 @@ _VIEW = (
     *_PULL,
     _rule(_READ, _IMAGE, *_STREAMS, "imagestreams/status"),
     _rule(("get",), _PROJECT, "projects"),
-    _rule(_READ, ("",), "events", "limitranges", "resourcequotas"),
+    _rule(_READ, ("",), "events", "limitranges", "resourcequotas", "pods", "services"),
     _NAMESPACES,
 )
 _EDIT = (
@@ -56,6 +56,7 @@ _EDIT = (
 _ADMIN = (
     *_EDIT,
     _rule(("get", "update", "patch", "delete"), _PROJECT, "projects"),
+    _rule(("update", "patch", "delete"), ("",), "namespaces"),
     _rule(_WRITE, ("",), "serviceaccounts", "serviceaccounts/token", "secrets"),
     _rule(_WRITE, _AUTHORIZATION, "roles", "rolebindings"),
     _rule(
@@ -82,7 +83,7 @@ RULES: Final[dict[str, tuple[PolicyRule, ...]]] = {
         _rule(
             _READ, _AUTHORIZATION, "roles", "rolebindings", "clusterroles", "clusterrolebindings"
         ),
-        _rule(_READ, ("",), "namespaces", "serviceaccounts", "nodes", "pods"),
+        _rule(_READ, ("",), "namespaces", "serviceaccounts", "nodes", "pods", "services"),
         _rule(_READ, ("oauth.openshift.io",), "oauthclients"),
         _rule(_READ, _IMAGE, "images", "imagesignatures"),
         PolicyRule(verbs=("get",), non_resource_urls=("/metrics",)),

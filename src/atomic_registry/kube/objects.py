@@ -22,6 +22,7 @@ class ObjectMeta(msgspec.Struct, rename="camel", omit_defaults=True, kw_only=Tru
     deletion_timestamp: str | None = None
     labels: dict[str, str] = {}
     annotations: dict[str, str] = {}
+    managed_fields: list[dict[str, object]] = []
 
 
 class KubeObject(msgspec.Struct, rename="camel", omit_defaults=True, kw_only=True):

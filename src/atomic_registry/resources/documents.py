@@ -19,6 +19,7 @@ _META_FIELDS = (
     "resourceVersion",
     "labels",
     "annotations",
+    "managedFields",
 )
 
 

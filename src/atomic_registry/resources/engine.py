@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+import msgspec
+
 from atomic_registry.clock import Clock
 from atomic_registry.errors import (
     Denied,
@@ -212,14 +214,25 @@ def prepare_update(place: Place, item: KubeObject, old: KubeObject) -> None:
     Preconditions(uid=given.uid, resource_version=given.resource_version).check(old)
     given.name, given.generate_name = stored.name, stored.generate_name
     given.uid, given.resource_version = stored.uid, stored.resource_version
-    given.generation, given.creation_timestamp = stored.generation, stored.creation_timestamp
+    given.creation_timestamp = stored.creation_timestamp
+    # Whoever does not speak of managers leaves them; `[{}]` is how they are forgotten.
+    given.managed_fields = [it for it in given.managed_fields or stored.managed_fields if it]
     place.resource.strategy.carry_over(item, old)
+    given.generation = stored.generation + (_body(item) != _body(old))
     check_object(place, item, old)
+
+
+def _body(item: KubeObject) -> Document:
+    """Return what an object says beside its metadata."""
+    body: Document = msgspec.to_builtins(item)
+    return {key: value for key, value in body.items() if key != "metadata"}
 
 
 def _name_new(item: KubeObject, clock: Clock) -> None:
     meta = item.metadata
     meta.uid = meta.resource_version = ""
+    meta.generation = 1
+    meta.managed_fields = [entry for entry in meta.managed_fields if entry]
     if not meta.name and meta.generate_name:
         meta.name = meta.generate_name[:_MAX_BASE] + clock.new_id()[-_SUFFIX_LETTERS:]
 

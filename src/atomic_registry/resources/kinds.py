@@ -7,21 +7,25 @@ groups is one stored object; the first group is the resource's own.
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from atomic_registry.content.streams import StreamRecord
 from atomic_registry.identity.records import (
     ClusterRole,
     ClusterRoleBinding,
     Group,
     Identity,
+    LimitRange,
     OAuthClient,
     OAuthClientAuthorization,
     Project,
+    ResourceQuota,
     Role,
     RoleBinding,
+    Secret,
     ServiceAccount,
     User,
 )
 from atomic_registry.kube.objects import KubeObject
-from atomic_registry.resources import strategies
+from atomic_registry.resources import image_strategies, strategies, strategies_core
 from atomic_registry.resources.role_strategies import RBAC, BindingStrategy, RoleStrategy
 from atomic_registry.resources.strategies import Strategy
 
@@ -38,7 +42,9 @@ PROJECT = "project.openshift.io"
 USER = "user.openshift.io"
 _OPENSHIFT = ".openshift.io"
 
-_STORED = ("get", "list", "create", "update", "delete")
+# Projects go one by one: each takes all that is in it along.
+_SINGLY = ("get", "list", "watch", "create", "update", "patch", "delete")
+_STORED = (*_SINGLY, "deletecollection")
 _READ = ("get", "list")
 _CREATE = ("create",)
 
@@ -53,6 +59,7 @@ class Resource:
     verbs: tuple[str, ...]
     namespaced: bool = False
     short_names: tuple[str, ...] = ()
+    categories: tuple[str, ...] = ()
     stored: type[KubeObject] | None = None
     strategy: Strategy = field(default_factory=Strategy)
 
@@ -87,14 +94,16 @@ def _stored(
     strategy: Strategy,
     *,
     short_names: tuple[str, ...] = (),
+    categories: tuple[str, ...] = (),
 ) -> Resource:
     return Resource(
         plural=kind.plural,
         kind=kind.kind,
         groups=groups,
-        verbs=_STORED,
+        verbs=_SINGLY if kind is Project else _STORED,
         namespaced=kind.namespaced,
         short_names=short_names,
+        categories=categories,
         stored=kind,
         strategy=strategy,
     )
@@ -105,6 +114,16 @@ def _review(plural: str, kind: str, *groups: str, namespaced: bool = False) -> R
 
 
 PROJECTS = _stored(Project, (PROJECT,), strategies.ProjectStrategy())
+NAMESPACES = Resource(
+    plural="namespaces",
+    kind="Namespace",
+    groups=(CORE,),
+    verbs=_SINGLY,
+    short_names=("ns",),
+    # Another view of the same objects.
+    stored=Project,
+    strategy=strategies_core.NamespaceStrategy(),
+)
 USERS = _stored(User, (USER,), strategies.UserStrategy())
 ROBOTS = _stored(ServiceAccount, (CORE,), strategies.RobotStrategy(), short_names=("sa",))
 PROJECT_REQUESTS = Resource(
@@ -123,13 +142,116 @@ USER_TOKENS = Resource(
     groups=(OAUTH,),
     verbs=("get", "list", "create", "delete"),
 )
+IDENTITY_MAPPINGS = Resource(
+    plural="useridentitymappings",
+    kind="UserIdentityMapping",
+    groups=(USER,),
+    verbs=("get", "create", "update", "delete"),
+)
+ACCESS_TOKENS = Resource(
+    plural="oauthaccesstokens",
+    kind="OAuthAccessToken",
+    groups=(OAUTH,),
+    verbs=("get", "list", "delete"),
+)
+NODES = Resource(plural="nodes", kind="Node", groups=(CORE,), verbs=("list",), short_names=("no",))
+PODS = Resource(
+    plural="pods",
+    kind="Pod",
+    groups=(CORE,),
+    verbs=("list",),
+    namespaced=True,
+    short_names=("po",),
+    categories=("all",),
+)
+SERVICES = Resource(
+    plural="services",
+    kind="Service",
+    groups=(CORE,),
+    verbs=("list",),
+    namespaced=True,
+    short_names=("svc",),
+    categories=("all",),
+)
+EMPTY = (NODES, PODS, SERVICES)
+"""What there is none of here; clients that ask anyway get an empty list."""
 _BOTH = (AUTHORIZATION, RBAC)
+STREAMS = _stored(
+    StreamRecord,
+    (IMAGE,),
+    image_strategies.StreamStrategy(),
+    short_names=("is",),
+    categories=("all",),
+)
+STREAM_TAGS = Resource(
+    plural="imagestreamtags",
+    kind="ImageStreamTag",
+    groups=(IMAGE,),
+    verbs=("get", "list", "create", "update", "patch", "delete"),
+    namespaced=True,
+    short_names=("istag",),
+    # The form on the wire: what there is of it lies in the stream and in the content.
+    stored=image_strategies.StreamTagForm,
+    strategy=image_strategies.StreamTagStrategy(),
+)
+STREAM_LAYERS = Resource(
+    plural="imagestreams/layers",
+    kind="ImageStreamLayers",
+    groups=(IMAGE,),
+    verbs=("get",),
+    namespaced=True,
+)
+STREAM_SECRETS = Resource(
+    plural="imagestreams/secrets",
+    kind="SecretList",
+    groups=(IMAGE,),
+    verbs=("get",),
+    namespaced=True,
+)
+STREAM_STATUS = Resource(
+    plural="imagestreams/status",
+    kind="ImageStream",
+    groups=(IMAGE,),
+    verbs=("get",),
+    namespaced=True,
+)
+STREAM_IMAGES = Resource(
+    plural="imagestreamimages",
+    kind="ImageStreamImage",
+    groups=(IMAGE,),
+    verbs=("get",),
+    namespaced=True,
+    short_names=("isimage",),
+)
+STREAM_MAPPINGS = Resource(
+    plural="imagestreammappings",
+    kind="ImageStreamMapping",
+    groups=(IMAGE,),
+    verbs=("create",),
+    namespaced=True,
+)
+STREAM_IMPORTS = Resource(
+    plural="imagestreamimports",
+    kind="ImageStreamImport",
+    groups=(IMAGE,),
+    verbs=("create",),
+    namespaced=True,
+)
+IMAGES = Resource(plural="images", kind="Image", groups=(IMAGE,), verbs=_READ)
+IMAGE_SIGNATURES = Resource(
+    plural="imagesignatures",
+    kind="ImageSignature",
+    groups=(IMAGE,),
+    verbs=("create", "delete"),
+)
 
 RESOURCES: tuple[Resource, ...] = (
     PROJECTS,
     PROJECT_REQUESTS,
+    NAMESPACES,
     USERS,
     _stored(Identity, (USER,), strategies.IdentityStrategy()),
+    IDENTITY_MAPPINGS,
     _stored(Group, (USER,), strategies.GroupStrategy()),
     _stored(Role, _BOTH, RoleStrategy()),
     _stored(ClusterRole, _BOTH, RoleStrategy()),
@@ -137,9 +259,27 @@ RESOURCES: tuple[Resource, ...] = (
     _stored(ClusterRoleBinding, _BOTH, BindingStrategy()),
     ROBOTS,
     ROBOT_TOKENS,
+    _stored(Secret, (CORE,), strategies_core.SecretStrategy()),
+    _stored(LimitRange, (CORE,), strategies_core.LimitRangeStrategy(), short_names=("limits",)),
+    _stored(
+        ResourceQuota, (CORE,), strategies_core.ResourceQuotaStrategy(), short_names=("quota",)
+    ),
+    *EMPTY,
     _stored(OAuthClient, (OAUTH,), strategies.OAuthClientStrategy()),
     _stored(OAuthClientAuthorization, (OAUTH,), strategies.AuthorizationStrategy()),
+    ACCESS_TOKENS,
     USER_TOKENS,
+    STREAMS,
+    STREAM_LAYERS,
+    STREAM_SECRETS,
+    STREAM_STATUS,
+    STREAM_TAGS,
+    STREAM_IMAGES,
+    STREAM_MAPPINGS,
+    STREAM_IMPORTS,
+    IMAGES,
+    IMAGE_SIGNATURES,
+    _review("tokenreviews", "TokenReview", AUTHENTICATION),
     _review("selfsubjectreviews", "SelfSubjectReview", AUTHENTICATION),
     _review("selfsubjectaccessreviews", "SelfSubjectAccessReview", ACCESS),
     _review("subjectaccessreviews", "SubjectAccessReview", AUTHORIZATION),

@@ -10,7 +10,7 @@ from atomic_registry.identity.ports import Transaction
 from atomic_registry.kube.objects import KubeObject
 from atomic_registry.resources.documents import show_object
 from atomic_registry.resources.kinds import Place
-from atomic_registry.resources.selectors import LabelSelector
+from atomic_registry.resources.selectors import FieldSelector, LabelSelector
 from atomic_registry.resources.strategies import Document
 
 MAX_PAGE = 500
@@ -28,6 +28,7 @@ class ListOptions:
     limit: int = 0
     continue_token: str = ""
     labels: LabelSelector = field(default_factory=LabelSelector)
+    fields: FieldSelector = field(default_factory=FieldSelector)
 
     @property
     def page_size(self) -> int:
@@ -50,6 +51,8 @@ def scan(tx: Transaction, place: Place, options: ListOptions, after: tuple[str, 
     assert stored is not None  # noqa: S101 - routes exist for stored kinds only
     namespace = place.namespace if place.resource.namespaced and place.namespace else None
     _, revision = tx.object_changes(_NEWEST, limit=1)
+    if options.fields.name and (namespace is not None or not place.resource.namespaced):
+        return Page(items=_named(tx, place, options, after), revision=revision, last=None)
     found: list[KubeObject] = []
     scanned = 0
     while scanned < _MAX_SCANNED:
@@ -58,12 +61,29 @@ def scan(tx: Transaction, place: Place, options: ListOptions, after: tuple[str, 
             if len(found) == options.page_size:
                 return Page(items=found, revision=revision, last=after)
             after = (item.metadata.namespace, item.metadata.name)
-            if options.labels.matches(item.metadata.labels):
+            if options.labels.matches(item.metadata.labels) and options.fields.matches(*after):
                 found.append(item)
         if len(batch) < _SCAN:
             return Page(items=found, revision=revision, last=None)
         scanned += len(batch)
     return Page(items=found, revision=revision, last=after)
+
+
+def _named(
+    tx: Transaction, place: Place, options: ListOptions, after: tuple[str, str]
+) -> list[KubeObject]:
+    # Clients that wait for one object list it by name; that must not cost a scan.
+    stored = place.resource.stored
+    assert stored is not None  # noqa: S101 - routes exist for stored kinds only
+    at = (place.namespace, options.fields.name)
+    item = tx.objects.find(stored, at[1], namespace=at[0])
+    is_wanted = (
+        item is not None
+        and at > after
+        and options.fields.matches(*at)
+        and options.labels.matches(item.metadata.labels)
+    )
+    return [item] if item is not None and is_wanted else []
 
 
 def show_page(place: Place, page: Page) -> Document:

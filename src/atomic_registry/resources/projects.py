@@ -10,6 +10,7 @@ from atomic_registry.identity.actors import (
     Actor,
     split_service_account,
 )
+from atomic_registry.identity.oauth_scopes import LIST_PROJECTS
 from atomic_registry.identity.policy import Right
 from atomic_registry.identity.ports import IdentityStore, Transaction
 from atomic_registry.identity.records import (
@@ -144,7 +145,7 @@ class ProjectService:
         wanted = options.page_size
         while after is not None and len(found) < wanted:
             page = await self._scan(place, replace(options, limit=wanted - len(found)), after)
-            found += [item for item in page.items if self._may_get(actor, item.metadata.name)]
+            found += [item for item in page.items if self.may_list(actor, item.metadata.name)]
             # The oldest snapshot counts: a watch from there sees what changed in between.
             revision = page.revision if revision is None else revision
             after = page.last
@@ -216,7 +217,11 @@ class ProjectService:
     async def _scan(self, place: Place, options: ListOptions, after: tuple[str, str]) -> Page:
         return await self._store.read(lambda tx: scan(tx, place, options, after))
 
-    def _may_get(self, actor: Actor, name: str) -> bool:
+    def may_list(self, actor: Actor, name: str) -> bool:
+        """Tell whether lists show the project to the actor."""
+        if actor.scopes is not None and LIST_PROJECTS in actor.scopes:
+            # The scope is for this: it lists what the user may get, and gets none of it.
+            actor = replace(actor, scopes=None)
         group = PROJECTS.groups[0]
         right = Right(verb="get", group=group, resource="projects", namespace=name, name=name)
         return self._authority.policy.grants(actor, right)

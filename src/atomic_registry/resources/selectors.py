@@ -1,6 +1,6 @@
-"""Label selectors: `a=b`, `a==b`, `a!=b`, `a`, `!a`, joined by commas.
+"""Selectors: by labels `a=b`, `a==b`, `a!=b`, `a`, `!a`; by name and namespace; with commas.
 
-Source: Kubernetes, "Labels and Selectors", equality-based requirements.
+Source: Kubernetes, "Labels and Selectors", equality-based requirements, and "Field Selectors".
 """
 
 import re
@@ -10,6 +10,11 @@ from dataclasses import dataclass
 from atomic_registry.errors import ParameterInvalid
 
 _MAX_TERMS = 50
+NAME_FIELD = "metadata.name"
+NAMESPACE_FIELD = "metadata.namespace"
+_FIELD_TERM = re.compile(
+    r"(?P<field>metadata\.name|metadata\.namespace)(?P<operator>==|=|!=)(?P<value>[^,=!]*)\Z"
+)
 _TERM = re.compile(
     r"(?P<absent>!)?\s*(?P<key>[A-Za-z0-9][A-Za-z0-9._/-]*)"
     r"(?:\s*(?P<operator>==|=|!=)\s*(?P<value>[A-Za-z0-9._-]*))?\Z"
@@ -25,6 +30,41 @@ class LabelSelector:
     def matches(self, labels: Mapping[str, str]) -> bool:
         """Tell whether labels satisfy every term."""
         return all(term(labels) for term in self.terms)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FieldSelector:
+    """Every term must hold: (field, whether it must be equal, value)."""
+
+    terms: tuple[tuple[str, bool, str], ...] = ()
+
+    def matches(self, namespace: str, name: str) -> bool:
+        """Tell whether an object of this place satisfies every term."""
+        values = {NAME_FIELD: name, NAMESPACE_FIELD: namespace}
+        return all((values[field] == value) == equal for field, equal, value in self.terms)
+
+    @property
+    def name(self) -> str:
+        """The only name that satisfies it, or empty."""
+        names = (value for field, equal, value in self.terms if equal and field == NAME_FIELD)
+        return next(names, "")
+
+
+def parse_field_selector(text: str) -> FieldSelector:
+    """Return the selector that the text stands for.
+
+    Raises:
+        ParameterInvalid: it names other fields than name and namespace, or has too many terms.
+    """
+    parts = [part.strip() for part in text.split(",") if part.strip()]
+    found = [_FIELD_TERM.match(part) for part in parts[:_MAX_TERMS]]
+    if len(parts) > _MAX_TERMS or None in found:
+        fields = f"{NAME_FIELD} and {NAMESPACE_FIELD}"
+        reason = f"write field=value or field!=value with commas; the fields are {fields}"
+        raise ParameterInvalid(parameter="fieldSelector", value=text, reason=reason)
+    return FieldSelector(
+        terms=tuple((it["field"], it["operator"] != "!=", it["value"]) for it in found if it)
+    )
 
 
 def parse_label_selector(text: str) -> LabelSelector:

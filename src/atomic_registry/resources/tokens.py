@@ -136,6 +136,40 @@ class OwnTokenService:
         await self._tokens.revoke(token_id, user=actor.name)
 
 
+class AccessTokenService:
+    """Everybody's tokens, for administrators; by the names that they are stored under."""
+
+    def __init__(self, store: IdentityStore, tokens: TokenService) -> None:
+        self._store = store
+        self._tokens = tokens
+
+    async def list(self, *, after: str, limit: int) -> list[StoredToken]:
+        """Return tokens in order of id."""
+        return await self._store.read(
+            lambda tx: tx.tokens.list_all(kinds=BEARERS, after=after, limit=limit)
+        )
+
+    async def get(self, token_id: str) -> StoredToken:
+        """Return a token.
+
+        Raises:
+            ObjectUnknown: there is none of this name.
+        """
+        token = await self._store.read(lambda tx: tx.tokens.find(token_id))
+        if token is None or token.kind not in BEARERS:
+            raise ObjectUnknown(kind=_KIND, name=token_id)
+        return token
+
+    async def revoke(self, token_id: str) -> None:
+        """Make a token worthless, with all that descend from the same login.
+
+        Raises:
+            ObjectUnknown: there is none of this name.
+        """
+        await self.get(token_id)
+        await self._tokens.revoke(token_id)
+
+
 def _require_person(actor: Actor) -> None:
     # A robot's token dies with it and is revoked under it; a personal one would outlive that.
     if not actor.uid or split_service_account(actor.name) is not None:

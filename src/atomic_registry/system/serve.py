@@ -15,7 +15,7 @@ from pathlib import Path
 import structlog
 
 from atomic_registry.clock import SystemClock
-from atomic_registry.system.tls import ReloadingContext
+from atomic_registry.system.tls import ReloadingContext, TlsOptions
 from atomic_registry.system.workers import WorkerOptions, worker_main
 
 _logger = structlog.get_logger(__name__)
@@ -65,7 +65,7 @@ def run_services(
         for service in services:
             locks.append(_lock(root, service.name))
             if service.options.tls is not None:
-                _check_tls(*service.options.tls)
+                _check_tls(service.options.tls)
         bound = [(service, bind(*service.listen)) for service in services]
         return Supervisor(bound, locks).run(on_ready)
     except CannotServe as error:
@@ -285,11 +285,22 @@ def _lock(root: Path, service: str) -> int:
     return descriptor
 
 
-def _check_tls(certificate: Path, key: Path) -> None:
+def _check_tls(options: TlsOptions) -> None:
+    pairs = [(options.certificate, options.key)]
+    pairs += [(it.certificate, it.key) for it in options.named]
+    for certificate, key in pairs:
+        try:
+            ReloadingContext(TlsOptions(certificate=certificate, key=key))
+        except OSError as error:
+            raise CannotServe(
+                f"cannot use the certificate {certificate} with the key {key}: {error}; both must "
+                "be PEM, readable, and belong together"
+            ) from error
     try:
-        ReloadingContext(certificate, key)
-    except OSError as error:
+        ReloadingContext(options)
+    except (OSError, ValueError) as error:
+        authorities = [str(it) for it in (options.client_ca, *options.proxy_cas) if it is not None]
         raise CannotServe(
-            f"cannot use the certificate {certificate} with the key {key}: {error}; both must be "
-            "PEM, readable, and belong together"
+            f"cannot use the client authorities {', '.join(authorities)}: {error}; they must be "
+            "PEM certificates and readable"
         ) from error

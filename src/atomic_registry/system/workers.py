@@ -6,12 +6,11 @@ import signal
 import socket
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Protocol
 
 import structlog
 
-from atomic_registry.system.tls import ReloadingContext
+from atomic_registry.system.tls import ReloadingContext, TlsOptions
 from atomic_registry.web.guard import Guard
 from atomic_registry.web.server import HttpServer, ServerLimits
 
@@ -37,8 +36,7 @@ class WorkerOptions:
     """What every worker of a service has in common."""
 
     build: Callable[[int], Awaitable[WorkerApp]]
-    tls: tuple[Path, Path] | None = None
-    client_ca: Path | None = None
+    tls: TlsOptions | None = None
     limits: ServerLimits = field(default_factory=ServerLimits)
     max_connections: int = 4096
     drain_seconds: float = 30.0
@@ -52,7 +50,7 @@ async def worker_main(
     drain, orphaned = asyncio.Event(), asyncio.Event()
     loop.add_signal_handler(signal.SIGTERM, drain.set)
     loop.add_reader(life, _orphan, loop, life, drain, orphaned)
-    reloading = None if options.tls is None else ReloadingContext(*options.tls, options.client_ca)
+    reloading = None if options.tls is None else ReloadingContext(options.tls)
     watcher = None if reloading is None else asyncio.create_task(reloading.watch())
     app = await options.build(index)
     acceptor = Acceptor(listener, app.guard, options, reloading)
@@ -77,6 +75,10 @@ def _orphan(
     loop.call_later(_ORPHAN_SECONDS, os._exit, 1)
 
 
+def _nobody(_: bytes) -> bool:
+    return False
+
+
 class Acceptor:
     """Takes one connection for each wake-up, so that workers share them, up to a bound."""
 
@@ -89,7 +91,12 @@ class Acceptor:
     ) -> None:
         self._listener = listener
         self._loop = asyncio.get_running_loop()
-        self._server = HttpServer(guard, options.limits, on_closed=self._on_closed)
+        self._server = HttpServer(
+            guard,
+            options.limits,
+            on_closed=self._on_closed,
+            is_account=_nobody if reloading is None else reloading.is_account,
+        )
         self._context = None if reloading is None else reloading.context
         self._max = options.max_connections
         self._starting: set[asyncio.Task[None]] = set()

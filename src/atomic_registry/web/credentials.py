@@ -49,10 +49,11 @@ class TokenVerifier(Protocol):
 
 @dataclass(slots=True)
 class _Remembered:
-    claims: Claims
+    """An actor as of a version of the directory; `until` is a monotonic time."""
+
     actor: Actor
     version: int
-    checked_at: float
+    until: float
 
 
 class Credentials:
@@ -80,13 +81,7 @@ class Credentials:
         found = self._remembered.get(_key(header))
         if found is None or found.version != self._directory.version:
             return None
-        if found.claims.token_id:
-            age = self._clock.monotonic() - found.checked_at
-            if age > _RECHECK_SECONDS:
-                return None
-        if self._clock.now() >= found.claims.expires_at:
-            return None
-        return found.actor
+        return found.actor if self._clock.monotonic() < found.until else None
 
     async def authenticate(self, request: Request, access: Access) -> Actor:
         header = request.headers.get("Authorization")
@@ -112,6 +107,14 @@ class Credentials:
         if looks_like_token(password):
             return await self._from_stored(password)
         return await self._logins.login(username, password, address=request.remote)
+
+    async def identify(self, secret: str) -> Actor:
+        """Return whom a stored token stands for.
+
+        Raises:
+            CredentialsRejected: nobody, or an account that is gone or disabled.
+        """
+        return await self._from_stored(secret)
 
     async def refresh(self) -> bool:
         return await self._directory.refresh()
@@ -168,8 +171,11 @@ class Credentials:
     def _remember(self, header: str, claims: Claims, actor: Actor) -> None:
         if len(self._remembered) >= _MAX_REMEMBERED:
             self._remembered.clear()
+        left = (claims.expires_at - self._clock.now()).total_seconds()
+        if claims.token_id:
+            left = min(left, _RECHECK_SECONDS)
         self._remembered[_key(header)] = _Remembered(
-            claims, actor, self._directory.version, self._clock.monotonic()
+            actor, self._directory.version, self._clock.monotonic() + left
         )
 
     def _from_certificate(self, request: Request) -> Actor:

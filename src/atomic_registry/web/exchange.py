@@ -3,7 +3,7 @@
 import asyncio
 import ssl
 from asyncio import timeout
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from email.utils import formatdate
 from functools import lru_cache
 from http import HTTPStatus
@@ -16,7 +16,7 @@ from aiohttp.streams import StreamReader
 from aiohttp.web_protocol import RequestPayloadError
 
 from atomic_registry.errors import BodyInterrupted, TooSlow
-from atomic_registry.web.messages import ClientCertificate, Response
+from atomic_registry.web.messages import ClientCertificate, Response, StreamBody
 
 
 class Connection(Protocol):
@@ -26,6 +26,7 @@ class Connection(Protocol):
     remote: str
     scheme: str
     certificate: ClientCertificate | None
+    peer_certificate: bytes
     _loop: asyncio.AbstractEventLoop
     _lingering_time: float
 
@@ -41,7 +42,16 @@ class Connection(Protocol):
 class Exchange:
     """One request as aiohttp's protocol handles it, and its own response at once."""
 
-    __slots__ = ("_task", "body", "keep_alive", "message", "payload", "protocol", "started")
+    __slots__ = (
+        "_task",
+        "body",
+        "keep_alive",
+        "message",
+        "on_gone",
+        "payload",
+        "protocol",
+        "started",
+    )
 
     def __init__(
         self,
@@ -57,6 +67,7 @@ class Exchange:
         self.keep_alive = not message.should_close
         self.started = False
         self.body: RequestBody | None = None
+        self.on_gone: Callable[[], None] | None = None
         self._task = task
 
     def _finish(self) -> None:
@@ -64,6 +75,8 @@ class Exchange:
 
     def _cancel(self, error: BaseException) -> None:
         self.payload.set_exception(error)
+        if self.on_gone is not None:
+            self.on_gone()
 
     async def prepare(self, _request: object) -> None:
         """Everything is sent already."""
@@ -130,12 +143,7 @@ def render_head(exchange: Exchange, response: Response, *, head_only: bool) -> b
         exchange.keep_alive = False
     lines = [_status_line(status), _date_line(int(exchange.protocol._loop.time()))]  # noqa: SLF001
     lines += [f"{name}: {value}" for name, value in response.headers.items()]
-    if status >= 200 and status not in {204, 304}:
-        length = response.length if head_only else None
-        if length is None:
-            content = response.body
-            length = len(content) if isinstance(content, bytes) else content.length
-        lines.append(f"Content-Length: {length}")
+    lines += _framing(exchange, response, head_only=head_only)
     if not exchange.keep_alive:
         lines.append("Connection: close")
     elif exchange.message.version == HttpVersion10:
@@ -145,6 +153,23 @@ def render_head(exchange: Exchange, response: Response, *, head_only: bool) -> b
         raise ValueError("a response header contains a line break")
     exchange.started = True
     return text.encode() + b"\r\n\r\n"
+
+
+def _framing(exchange: Exchange, response: Response, *, head_only: bool) -> list[str]:
+    """Return the lines that say where the body ends."""
+    body = response.body
+    if isinstance(body, StreamBody):
+        if exchange.message.version != HttpVersion10:
+            return ["Transfer-Encoding: chunked"]
+        # Only the end of the connection says it.
+        exchange.keep_alive = False
+        return []
+    if response.status < 200 or response.status in {204, 304}:
+        return []
+    length = response.length if head_only else None
+    if length is None:
+        length = len(body) if isinstance(body, bytes) else body.length
+    return [f"Content-Length: {length}"]
 
 
 def read_certificate(peer: Mapping[str, Any] | None) -> ClientCertificate | None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Protocol
 
 import structlog
@@ -10,10 +11,12 @@ from atomic_registry.clock import Clock
 from atomic_registry.errors import Denied, DomainError, Unauthenticated
 from atomic_registry.identity.actors import ANONYMOUS, Actor
 from atomic_registry.identity.policy import Policy, require, require_right
+from atomic_registry.web.cors import Cors
 from atomic_registry.web.endpoint import Access, Router
 from atomic_registry.web.forwarded import Forwarding
+from atomic_registry.web.impersonation import Impersonator
 from atomic_registry.web.logs import AccessLog
-from atomic_registry.web.messages import Request, Response
+from atomic_registry.web.messages import Request, Response, StreamBody
 from atomic_registry.web.metrics import UNMATCHED, HttpMetrics
 
 _logger = structlog.get_logger(__name__)
@@ -32,6 +35,8 @@ class Face:
     render_internal: Callable[[str], Response]
     default_headers: dict[str, str]
     forwarding: Forwarding = field(default_factory=Forwarding)
+    cors: Cors = field(default_factory=Cors)
+    impersonator: Impersonator | None = None
 
 
 class Authenticator(Protocol):
@@ -107,10 +112,13 @@ class Guard:
                     request.actor = self._authenticator.recall(
                         request, access
                     ) or await self._authenticator.authenticate(request, access)
-                    await self._authorise(request, access)
+                    if access.right is not None:
+                        await self._decide(partial(self._assume, request))
+                    await self._decide(partial(self._require, request, access))
                 response = await endpoint.handler(request)
             except DomainError as error:
-                response = self.face.render_error(error, request)
+                # No row is for OPTIONS: a browser's question comes to here.
+                response = self.face.cors.answer(request) or self.face.render_error(error, request)
         except Exception:
             _logger.exception("request failed", id=request.id, method=request.method, route=route)
             response = self.face.render_internal(request.id)
@@ -143,14 +151,20 @@ class Guard:
         self._complete(request, response, endpoint.path, start)
         return response
 
-    async def _authorise(self, request: Request, access: Access) -> None:
+    async def _decide(self, check: Callable[[], None]) -> None:
         try:
-            self._require(request, access)
+            check()
         except (Denied, Unauthenticated):
             # What was granted a moment ago may not have been taken in yet.
             if not await self._authenticator.refresh():
                 raise
-            self._require(request, access)
+            check()
+
+    def _assume(self, request: Request) -> None:
+        impersonator = self.face.impersonator
+        actor = None if impersonator is None else impersonator.actor_for(request)
+        if actor is not None:
+            request.impersonator, request.actor = request.actor.name, actor
 
     def _require(self, request: Request, access: Access) -> None:
         if access.login and not self._policy.is_open and not _has_credentials(request):
@@ -178,13 +192,23 @@ class Guard:
         return response
 
     def _complete(self, request: Request, response: Response, route: str, start: float) -> None:
+        body = response.body
+        if isinstance(body, StreamBody):
+            # How long it took and how much it was is known at its end.
+            record = partial(self._record, request, response, route, start)
+            body.on_end = (*body.on_end, record)
+        else:
+            self._record(request, response, route, start)
+        self.face.cors.add_headers(request, response)
+        self._add_headers(response, request.id)
+
+    def _record(self, request: Request, response: Response, route: str, start: float) -> None:
         seconds = self.clock.monotonic() - start
         received = getattr(request.body, "received", 0)
         sent = 0 if request.method == "HEAD" else response_length(response)
         self._metrics.record(request.method, route, response.status, seconds, received, sent)
         if self._access_log is not None:
             self._access_log.write(request, response.status, route, received, sent, seconds)
-        self._add_headers(response, request.id)
 
     def _add_headers(self, response: Response, request_id: str) -> None:
         headers = response.headers
@@ -198,8 +222,10 @@ def _has_credentials(request: Request) -> bool:
 
 
 def response_length(response: Response) -> int:
-    """Bytes that the body of a GET with this answer has."""
+    """Bytes that the body of a GET with this answer has; of a stream, has had so far."""
     if response.length is not None:
         return response.length
     body = response.body
+    if isinstance(body, StreamBody):
+        return body.sent
     return len(body) if isinstance(body, bytes) else body.length

@@ -97,6 +97,8 @@ class AccessLog:
             "actor": request.actor.name,
             "remote": request.remote,
         }
+        if request.impersonator:
+            event["impersonated_by"] = request.impersonator
         if self._stream is None:
             _access.info("request", **event)
             return

@@ -1,6 +1,6 @@
 """Requests and responses as handlers see them, so that the HTTP server stays replaceable."""
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, BinaryIO, Protocol
 
@@ -49,7 +49,7 @@ class Query:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClientCertificate:
-    """The subject of a client certificate that the listener has verified."""
+    """The subject of a client certificate that stands for an account."""
 
     common_name: str
     organizations: tuple[str, ...]
@@ -61,6 +61,10 @@ class Request:
 
     `remote` is the client's address; `host` is set where a trusted proxy says what the client
     called this server; `verb` is what the row of the path asks of its repository.
+    `impersonator` names who is behind an actor that the caller asked to be treated as.
+    `certificate` is set where the authority of accounts has issued it. `peer_certificate` is
+    whatever the client has shown, in DER, verified by the listener against one of its
+    authorities: by itself it says nothing of who the client is.
 
     Header names of `headers` are looked up without regard to case.
     """
@@ -75,8 +79,10 @@ class Request:
     scheme: str = "http"
     host: str = ""
     certificate: ClientCertificate | None = None
+    peer_certificate: bytes = b""
     parameters: dict[str, Any] = field(default_factory=dict)
     actor: Actor = ANONYMOUS
+    impersonator: str = ""
     verb: Verb | None = None
 
 
@@ -114,6 +120,27 @@ class SourceBody:
 
 
 @dataclass(slots=True, kw_only=True)
+class StreamBody:
+    """A body whose pieces are sent as they come; nobody knows how many there will be.
+
+    The server closes `pieces` and then calls `on_end`, also where it never asked for a piece;
+    `sent` is how many bytes the client was sent by then.
+    """
+
+    pieces: AsyncGenerator[bytes, None]
+    on_end: Sequence[Callable[[], None]] = ()
+    sent: int = 0
+
+    async def close(self) -> None:
+        """Let go of whatever the pieces are made from."""
+        try:
+            await self.pieces.aclose()
+        finally:
+            for end in self.on_end:
+                end()
+
+
+@dataclass(slots=True, kw_only=True)
 class Response:
     """One response. `Content-Length` is the server's to set, from the body.
 
@@ -123,5 +150,5 @@ class Response:
 
     status: int
     headers: dict[str, str] = field(default_factory=dict)
-    body: bytes | SourceBody = b""
+    body: bytes | SourceBody | StreamBody = b""
     length: int | None = None

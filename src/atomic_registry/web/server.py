@@ -32,8 +32,15 @@ from atomic_registry.web.exchange import (
     render_head,
 )
 from atomic_registry.web.guard import Guard
-from atomic_registry.web.messages import ClientCertificate, Request, Response, SourceBody
+from atomic_registry.web.messages import (
+    ClientCertificate,
+    Request,
+    Response,
+    SourceBody,
+    StreamBody,
+)
 from atomic_registry.web.sending import while_accepting
+from atomic_registry.web.streaming import Streams
 from atomic_registry.web.target import read_target
 
 _logger = structlog.get_logger(__name__)
@@ -71,7 +78,10 @@ def require_c_parser() -> None:
 
 
 class HttpServer:
-    """Makes one protocol for each connection; `on_closed` is called after each has ended."""
+    """Makes one protocol for each connection; `on_closed` is called after each has ended.
+
+    `is_account` tells of a verified client certificate, in DER, whether it stands for an account.
+    """
 
     def __init__(
         self,
@@ -79,12 +89,15 @@ class HttpServer:
         limits: ServerLimits,
         *,
         on_closed: Callable[[], None] = lambda: None,
+        is_account: Callable[[bytes], bool] = lambda _: True,
     ) -> None:
         require_c_parser()
         self.guard = guard
+        self.is_account = is_account
         self.limits = limits
         self.on_closed = on_closed
         self.draining = False
+        self._streams = Streams()
         self._server = web.Server(
             cast("Any", self._handle),
             # Handlers get the exchange itself: a BaseRequest would cost 5 us and offer nothing.
@@ -100,9 +113,10 @@ class HttpServer:
         return len(self._server.connections)
 
     def close_idle(self) -> None:
-        """Close what waits for a request; every other connection closes after its answer."""
+        """Close what waits for a request, end streams; other connections close after their answer."""
         # Not aiohttp's `close`: it drops what still arrives of a running upload.
         self.draining = True
+        self._streams.end_all()
         for connection in self._server.connections:
             waiter = connection._waiter  # noqa: SLF001
             if waiter is not None and not waiter.done():
@@ -154,6 +168,7 @@ class HttpServer:
             remote=exchange.protocol.remote,
             scheme=exchange.protocol.scheme,
             certificate=exchange.protocol.certificate,
+            peer_certificate=exchange.protocol.peer_certificate,
         )
 
     async def _send(self, exchange: Exchange, response: Response, *, head_only: bool) -> None:
@@ -164,12 +179,7 @@ class HttpServer:
             if transport is None or transport.is_closing():
                 return
             head = render_head(exchange, response, head_only=head_only)
-            if isinstance(body, bytes):
-                transport.write(head if head_only else head + body)
-            else:
-                transport.write(head)
-                if not head_only:
-                    await self._send_source(protocol, transport, body)
+            await self._write(exchange, response, head, head_only=head_only)
             if protocol.writing_paused:
                 async with while_accepting(transport, self.limits.send_seconds):
                     await protocol._drain_helper()  # noqa: SLF001
@@ -181,6 +191,25 @@ class HttpServer:
         finally:
             if isinstance(body, SourceBody):
                 body.source.close()
+            elif isinstance(body, StreamBody):
+                await body.close()
+
+    async def _write(
+        self, exchange: Exchange, response: Response, head: bytes, *, head_only: bool
+    ) -> None:
+        body = response.body
+        protocol = exchange.protocol
+        transport = protocol.transport
+        if transport is None:
+            raise ConnectionResetError
+        if head_only or isinstance(body, bytes):
+            transport.write(head + body if isinstance(body, bytes) and not head_only else head)
+            return
+        transport.write(head)
+        if isinstance(body, StreamBody):
+            await self._streams.send(exchange, body, send_seconds=self.limits.send_seconds)
+        else:
+            await self._send_source(protocol, transport, body)
 
     async def _send_source(
         self, protocol: Connection, transport: asyncio.Transport, body: SourceBody
@@ -247,7 +276,14 @@ class HttpServer:
 
 
 class _Connection(RequestHandler):
-    __slots__ = ("_head_timer", "_http_server", "certificate", "remote", "scheme")
+    __slots__ = (
+        "_head_timer",
+        "_http_server",
+        "certificate",
+        "peer_certificate",
+        "remote",
+        "scheme",
+    )
 
     def __init__(self, server: HttpServer, manager: web.Server) -> None:
         limits = server.limits
@@ -266,6 +302,7 @@ class _Connection(RequestHandler):
         self.remote = ""
         self.scheme = "http"
         self.certificate: ClientCertificate | None = None
+        self.peer_certificate = b""
 
     @property
     def is_draining(self) -> bool:
@@ -277,8 +314,17 @@ class _Connection(RequestHandler):
         self.remote = peer[0] if isinstance(peer, tuple) else ""
         if self.ssl_context is not None:
             self.scheme = "https"
-            self.certificate = read_certificate(transport.get_extra_info("peercert"))
+            self._read_certificate(transport)
         self._expect_head()
+
+    def _read_certificate(self, transport: asyncio.BaseTransport) -> None:
+        peer = transport.get_extra_info("peercert")
+        if not peer:
+            return
+        shown = transport.get_extra_info("ssl_object").getpeercert(binary_form=True)
+        self.peer_certificate = shown
+        if self._http_server.is_account(shown):
+            self.certificate = read_certificate(peer)
 
     def data_received(self, data: bytes) -> None:
         waiter = self._waiter

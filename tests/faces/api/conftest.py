@@ -1,19 +1,34 @@
 """The API's face in process: real routing, guard, policy and directory over a store in memory."""
 
 import json
-from collections.abc import AsyncIterator
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any
+from functools import partial
+from typing import Any, cast
 
 import pytest
 
+from atomic_registry.app.images import Images
+from atomic_registry.events.feed import Feed
 from atomic_registry.faces.api import routes
 from atomic_registry.faces.api.discovery import DiscoveryHandlers
 from atomic_registry.faces.api.errors import render_error, render_internal
-from atomic_registry.faces.api.objects import ObjectHandlers, ProjectRequestHandlers
+from atomic_registry.faces.api.objects import (
+    EmptyHandlers,
+    ObjectHandlers,
+    ProjectRequestHandlers,
+    Writing,
+)
+from atomic_registry.faces.api.openapi import OpenApiHandlers
 from atomic_registry.faces.api.reviews import ReviewHandlers
-from atomic_registry.faces.api.tokens import OwnTokenHandlers, RobotTokenHandlers
+from atomic_registry.faces.api.token_reviews import TokenReviewHandlers
+from atomic_registry.faces.api.tokens import (
+    AccessTokenHandlers,
+    OwnTokenHandlers,
+    RobotTokenHandlers,
+)
+from atomic_registry.faces.api.watch import WatchHandlers
 from atomic_registry.identity.actors import (
     ANONYMOUS,
     AUTHENTICATED,
@@ -29,15 +44,28 @@ from atomic_registry.identity.roles import default_bindings, default_roles
 from atomic_registry.identity.tokens import TokenService
 from atomic_registry.kube.objects import KubeObject, ObjectMeta
 from atomic_registry.resources.engine import ObjectService
+from atomic_registry.resources.identity_mappings import IdentityMappingService
+from atomic_registry.resources.patching import PatchService
 from atomic_registry.resources.ports import Authority
 from atomic_registry.resources.projects import ProjectLimit, ProjectService, RequestRules
+from atomic_registry.resources.rehearsal import RehearsalStore
 from atomic_registry.resources.reviews import ReviewService
-from atomic_registry.resources.tokens import OwnTokenService, RobotTokenService
+from atomic_registry.resources.tokens import (
+    AccessTokenService,
+    OwnTokenService,
+    RobotTokenService,
+)
+from atomic_registry.resources.watch import WatchAuthority, WatchLimits, WatchService
+from atomic_registry.store.blobs.memory import MemoryBlobStore
+from atomic_registry.store.metadata import MetadataDatabase
+from atomic_registry.web.credentials import actor_of_token
 from atomic_registry.web.endpoint import Access, Router
 from atomic_registry.web.guard import Face, Guard
 from atomic_registry.web.health import ProbeHandlers
+from atomic_registry.web.impersonation import Impersonator
 from atomic_registry.web.messages import Query, Request
 from atomic_registry.web.metrics import HttpMetrics
+from tests.kit.bodies import BytesBody
 from tests.kit.clock import ManualClock
 from tests.kit.identity_store import MemoryIdentityStore
 
@@ -48,18 +76,6 @@ RBAC = "/apis/rbac.authorization.k8s.io/v1"
 AUTHORIZATION = "/apis/authorization.openshift.io/v1"
 USERS = "/apis/user.openshift.io/v1"
 OAUTH = "/apis/oauth.openshift.io/v1"
-
-
-class BytesBody:
-    """A request body that is there already."""
-
-    def __init__(self, content: bytes) -> None:
-        self.length: int | None = len(content)
-        self._content = content
-
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        if self._content:
-            yield self._content
 
 
 @dataclass
@@ -82,6 +98,8 @@ class Api:
     actors: dict[str, Actor]
     projects: ProjectService
     deleted_contents: list[str] = field(default_factory=list)
+    feed: Feed | None = None
+    watches: WatchService | None = None
 
     async def call(
         self,
@@ -91,6 +109,7 @@ class Api:
         body: object = None,
         *,
         media_type: str = "application/json",
+        headers: Mapping[str, str] | None = None,
     ) -> Answer:
         target, _, query = path.partition("?")
         pairs = [pair.partition("=")[::2] for pair in query.split("&") if pair]
@@ -99,13 +118,13 @@ class Api:
             method=method,
             path=target,
             query=Query(pairs),
-            headers={"Content-Type": media_type, "User": user},
+            headers={"Content-Type": media_type, "User": user, **(headers or {})},
             body=BytesBody(content),
             id="request-1",
         )
         response = await self.guard.serve(request)
         assert isinstance(response.body, bytes)
-        is_json = response.headers["Content-Type"] == "application/json"
+        is_json = response.headers["Content-Type"].startswith("application/json") and response.body
         parsed = json.loads(response.body) if is_json else None
         return Answer(response.status, parsed, response.body, response.headers)
 
@@ -152,6 +171,16 @@ class _ByHeader:
         return self._directory.version != before
 
 
+class _TokensOf:
+    """Whose token it is, without a look at the account."""
+
+    def __init__(self, tokens: TokenService) -> None:
+        self._tokens = tokens
+
+    async def identify(self, secret: str) -> Actor:
+        return actor_of_token(await self._tokens.verify(secret))
+
+
 async def _seed(store: MemoryIdentityStore) -> dict[str, Actor]:
     users = [User(metadata=ObjectMeta(name=name)) for name in ("mary", "bob", "eve")]
     users[2].metadata.labels["level"] = "limited"
@@ -180,25 +209,53 @@ async def api() -> Api:
     policy = RbacPolicy(directory)
     authority = Authority(policy=policy, rights=policy, accounts=directory)
     deleted: list[str] = []
-    projects = ProjectService(
-        store,
-        clock,
-        authority,
+    make_projects = partial(
+        ProjectService,
+        clock=clock,
+        authority=authority,
         rules=RequestRules(
             message="ask ops@example.com",
             limits=[ProjectLimit(labels={"level": "limited"}, max_projects=1)],
         ),
         delete_contents=lambda tx, actor, name: deleted.append(name),
     )
-    tokens = TokenService(store, clock)
+    projects, tries = make_projects(store), RehearsalStore(store)
+    patches = PatchService(clock, policy)
+    tokens, reviews = TokenService(store, clock), ReviewService(store, authority)
+    feed = Feed(store)
+    watches = WatchService(
+        feed=feed,
+        store=store,
+        authority=WatchAuthority(
+            policy=policy, view=directory, tokens=tokens, may_list_project=projects.may_list
+        ),
+        clock=clock,
+        limits=WatchLimits(per_user=5, total=8),
+    )
     handlers = routes.Handlers(
-        objects=ObjectHandlers(ObjectService(store, clock, authority)),
-        projects=ObjectHandlers(projects),
+        objects=ObjectHandlers(
+            ObjectService(store, clock, authority),
+            clock,
+            Writing(service=patches, rehearsal=ObjectService(tries, clock, authority)),
+        ),
+        projects=ObjectHandlers(
+            projects, clock, Writing(service=patches, rehearsal=make_projects(tries))
+        ),
         requests=ProjectRequestHandlers(projects),
-        reviews=ReviewHandlers(ReviewService(store, authority)),
+        reviews=ReviewHandlers(reviews),
         robot_tokens=RobotTokenHandlers(RobotTokenService(store, tokens)),
         own_tokens=OwnTokenHandlers(OwnTokenService(store, tokens)),
+        access_tokens=AccessTokenHandlers(AccessTokenService(store, tokens), clock),
+        token_reviews=TokenReviewHandlers(_TokensOf(tokens), reviews),
+        mappings=ObjectHandlers(IdentityMappingService(store, clock, authority), clock),
+        # The store in memory has no content; the image group has tests of its own.
+        images=Images(
+            cast("MetadataDatabase", store), MemoryBlobStore(), policy, clock, host="registry.test"
+        ).handlers(patches),
+        empty=EmptyHandlers(clock),
         discovery=DiscoveryHandlers(),
+        openapi=OpenApiHandlers(routes.ROWS),
+        watches=WatchHandlers(watches, clock),
         probes=ProbeHandlers({}, no_metrics),
     )
     face = Face(
@@ -207,9 +264,15 @@ async def api() -> Api:
         render_error=render_error,
         render_internal=render_internal,
         default_headers={},
+        impersonator=Impersonator(policy, directory),
     )
     metrics = HttpMetrics(((row[0], row[1]) for row in routes.ROWS), workers=1)
     guard = Guard(
-        face, policy, _ByHeader(actors, directory), metrics=metrics, clock=clock, access_log=False
+        face,
+        policy,
+        _ByHeader(actors, directory),
+        metrics=metrics,
+        clock=clock,
+        access_log=False,
     )
-    return Api(guard, store, directory, actors, projects, deleted)
+    return Api(guard, store, directory, actors, projects, deleted, feed, watches)

@@ -7,8 +7,10 @@ import pytest
 from atomic_registry.faces.api import routes
 from atomic_registry.identity.policy import Right
 from atomic_registry.resources.kinds import RESOURCES
+from atomic_registry.web.endpoint import Access
 from atomic_registry.web.messages import Query, Request
-from tests.faces.api.conftest import Api, BytesBody
+from tests.faces.api.conftest import Api
+from tests.kit.bodies import BytesBody
 
 PUBLIC = {"/healthz", "/livez", "/readyz", "/version"}
 
@@ -42,10 +44,10 @@ async def test_what_is_not_there_is_not_found(api: Api) -> None:
 
     assert (404, "NotFound") == (missing.status, missing.body["reason"])
     assert (405, "MethodNotAllowed") == (wrong.status, wrong.body["reason"])
-    assert "GET, HEAD, POST" == wrong.headers["Allow"]
+    assert "DELETE, GET, HEAD, POST" == wrong.headers["Allow"]
 
 
-def right_of(method: str, path: str, access: routes.Access) -> Right:
+def right_of(method: str, path: str, access: Access) -> Right:
     assert access.right is not None
     names = re.findall(r"\{(\w+)\}", path)
     request = Request(
@@ -62,7 +64,7 @@ def right_of(method: str, path: str, access: routes.Access) -> Right:
 
 @pytest.mark.parametrize(("method", "path", "access"), [row[:3] for row in routes.ROWS])
 def test_every_row_asks_for_the_right_of_its_method_in_its_place(
-    method: str, path: str, access: routes.Access
+    method: str, path: str, access: Access
 ) -> None:
     if path in PUBLIC:
         assert routes.ANYBODY == access
@@ -72,13 +74,20 @@ def test_every_row_asks_for_the_right_of_its_method_in_its_place(
     if right.path:
         assert ("get", path) == (right.verb, right.path)
         return
-    is_project = right.resource == "projects" and "{name}" in path
+    is_project = right.resource in {"projects", "namespaces"} and "{name}" in path
     namespace = "the-name" if is_project else "the-namespace" if "{namespace}" in path else ""
     assert namespace == right.namespace
     assert ("the-name" if "{name}" in path else "~" if "~" in path else "") == right.name
     assert right.resource.partition("/")[0] in path
-    verbs = {"GET": {"get", "list"}, "POST": {"create"}, "PUT": {"update"}}
-    assert right.verb in verbs.get(method, {"delete"})
+    reads = {"watch"} if "/watch/" in path else {"get", "list"}
+    verbs = {
+        "GET": reads,
+        "POST": {"create"},
+        "PUT": {"update"},
+        "PATCH": {"patch"},
+        "DELETE": {"delete", "deletecollection"},
+    }
+    assert right.verb in verbs[method]
 
 
 def test_what_discovery_lists_is_what_the_routes_serve() -> None:

@@ -1,45 +1,17 @@
 """Every error that the domain can raise has a row in the API's table."""
 
-import inspect
 import json
-from collections.abc import Iterator
 
 import pytest
 
 from atomic_registry.errors import DomainError, MetadataFailed
 from atomic_registry.faces.api.errors import TABLE, render_error, render_internal
-
-_SAMPLES: dict[str, object] = {
-    "digests": ["sha256:a"],
-    "causes": [("spec.name", "missing")],
-    "allowed": ["GET"],
-    "start": 5,
-    "offset": 3,
-    "size": 7,
-    "limit": 9,
-    "limit_seconds": 9,
-    "expected": 1,
-    "actual": 2,
-    "received": 4,
-    "retry_after_seconds": 6,
-}
-
-
-def leaves(kind: type[DomainError]) -> Iterator[type[DomainError]]:
-    children = kind.__subclasses__()
-    if not children:
-        yield kind
-    for child in children:
-        yield from leaves(child)
-
-
-LEAVES = sorted(leaves(DomainError), key=lambda kind: kind.__name__)
+from tests.kit.errors import LEAVES, sample
 
 
 @pytest.mark.parametrize("kind", LEAVES)
 def test_a_leaf_of_the_tree_has_a_row_and_renders_as_a_status(kind: type[DomainError]) -> None:
-    names = [name for name in inspect.signature(kind).parameters if name != "detail"]
-    error = kind(**{name: _SAMPLES.get(name, "text") for name in names})
+    error = sample(kind)
 
     response = render_error(error, None)
 

@@ -182,12 +182,11 @@ async def test_a_body_of_another_type_is_refused(api: Api) -> None:
     assert (415, "UnsupportedMediaType") == (answer.status, answer.body["reason"])
 
 
-@pytest.mark.parametrize("query", ["watch=true", "dryRun=All", "fieldSelector=a%3Db"])
+@pytest.mark.parametrize("query", ["watch=true", "dryRun=Some", "fieldSelector=a%3Db"])
 async def test_an_option_that_would_be_ignored_is_refused(api: Api, query: str) -> None:
-    listed = await api.get("mary", f"{NAMESPACED}?{query}")
     made = await api.post("mary", f"{NAMESPACED}?{query}", {"metadata": {"name": "ci"}})
 
-    assert [400, 400] == [listed.status, made.status]
+    assert 400 == made.status
     assert 404 == (await api.get("mary", f"{NAMESPACED}/ci")).status
 
 

@@ -2,7 +2,7 @@
 
 import base64
 import re
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,12 @@ from atomic_registry.identity.grants import GrantService
 from atomic_registry.identity.oauth_clients import ensure_default_clients
 from atomic_registry.identity.pkce import challenge_of
 from atomic_registry.identity.policy import OpenPolicy
-from atomic_registry.identity.ports import PasswordProvider, Person, RedirectProvider
+from atomic_registry.identity.ports import (
+    HeaderProvider,
+    PasswordProvider,
+    Person,
+    RedirectProvider,
+)
 from atomic_registry.identity.records import OAuthClient
 from atomic_registry.identity.tokens import TokenService
 from atomic_registry.kube.objects import ObjectMeta
@@ -30,6 +35,7 @@ from atomic_registry.web.guard import Face, Guard, NobodyKnown
 from atomic_registry.web.messages import Request, Response
 from atomic_registry.web.metrics import HttpMetrics
 from atomic_registry.web.target import read_target
+from tests.kit.bodies import BytesBody
 from tests.kit.clock import ManualClock
 from tests.kit.identity_store import MemoryIdentityStore
 
@@ -38,16 +44,6 @@ CONSOLE = "https://registry.test:9090"
 KEY = b"k" * 32
 VERIFIER = "v" * 43
 FORM = "application/x-www-form-urlencoded"
-
-
-class BytesBody:
-    def __init__(self, content: bytes) -> None:
-        self.length: int | None = len(content)
-        self._content = content
-
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        if self._content:
-            yield self._content
 
 
 @dataclass
@@ -83,7 +79,7 @@ class Elsewhere:
 
 @dataclass
 class Offered:
-    provider: PasswordProvider | RedirectProvider
+    provider: PasswordProvider | RedirectProvider | HeaderProvider
     challenge: bool = True
     login: bool = True
 
@@ -92,9 +88,13 @@ class Offered:
 class FakeLogins:
     providers: Sequence[Offered]
     addresses: list[str] = field(default_factory=list)
+    asked: list[str] = field(default_factory=list)
 
-    async def login(self, username: str, password: str, *, address: str) -> Actor:
+    async def login(
+        self, username: str, password: str, *, address: str, provider: str = ""
+    ) -> Actor:
         self.addresses.append(address)
+        self.asked.append(provider)
         match username:
             case "throttled":
                 raise TooMany(what="failed logins", limit=10, retry_after_seconds=60)
@@ -176,6 +176,7 @@ class Browser:
     def __init__(self, server: Server) -> None:
         self.server = server
         self.cookie = ""
+        self.certificate = b""
 
     async def send(
         self,
@@ -201,6 +202,7 @@ class Browser:
             body=BytesBody(body),
             id="request-1",
             remote="192.0.2.7",
+            peer_certificate=self.certificate,
         )
         response = await self.server.guard.serve(request)
         cookie = response.headers.get("Set-Cookie")

@@ -1,16 +1,14 @@
 """Every known way to get a token, a code or a browser where it does not belong."""
 
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 
 from atomic_registry import errors
-from atomic_registry.errors import DomainError
 from atomic_registry.faces.oauth.errors import TABLE
 from atomic_registry.faces.oauth.options import OAuthOptions
 from atomic_registry.faces.oauth.pages import local_path
-from atomic_registry.faces.oauth.sessions import Sessions, load_session_keys
+from atomic_registry.faces.oauth.sessions import Sessions
 from atomic_registry.identity.oauth_clients import BROWSER, CHALLENGING, CLI
 from atomic_registry.identity.oauth_clients import CONSOLE as CONSOLE_CLIENT
 from atomic_registry.identity.tokens import hash_secret
@@ -35,6 +33,7 @@ from tests.faces.oauth.browser import (
     text_of,
 )
 from tests.kit.clock import ManualClock
+from tests.kit.errors import LEAVES
 
 GOOD = "https://good.example/cb"
 IMPLICIT = f"{ISSUER}/oauth/token/implicit"
@@ -542,34 +541,6 @@ def test_cookies_of_an_old_key_are_read_and_of_a_foreign_one_not() -> None:
     assert made.csrf not in text
 
 
-def test_session_secrets_are_made_once_readable_by_their_owner_only(tmp_path: Path) -> None:
-    path = tmp_path / "session-secrets.yaml"
-    keys = load_session_keys(path, ManualClock())
-    assert path.stat().st_mode & 0o777 == 0o600
-    assert keys == load_session_keys(path, ManualClock())
-    assert [it.name for it in tmp_path.iterdir()] == ["session-secrets.yaml"]
-    original = (
-        "apiVersion: v1\nkind: SessionSecrets\nsecrets:\n"
-        f"- {{authentication: {'a' * 32}, encryption: {'e' * 24}}}\n"
-        f"- {{authentication: {'b' * 64}, encryption: {'f' * 32}}}\n"
-    )
-    path.write_text(original)
-    assert len(load_session_keys(path, ManualClock())) == 2
-    for wrong in ("", "kind: SessionSecrets\nsecrets: []", "- x", original[:-40]):
-        path.write_text(wrong)
-        with pytest.raises(ValueError, match="session-secrets"):
-            load_session_keys(path, ManualClock())
-
-
-def _leaves(kind: type[DomainError]) -> list[type[DomainError]]:
-    below = [leaf for sub in kind.__subclasses__() for leaf in _leaves(sub)]
-    return below or [kind]
-
-
 def test_every_error_has_a_row() -> None:
-    missing = [
-        leaf.__name__
-        for leaf in _leaves(DomainError)
-        if not any(it in TABLE for it in leaf.__mro__)
-    ]
+    missing = [leaf.__name__ for leaf in LEAVES if not any(it in TABLE for it in leaf.__mro__)]
     assert missing == []

@@ -3,10 +3,13 @@
 import sys
 from pathlib import Path
 
+import click
 import pytest
 import yaml
 
-from atomic_registry.cli.main import COMMANDS, main
+from atomic_registry.cli.client import Answer
+from atomic_registry.cli.main import COMMANDS, main, root
+from atomic_registry.cli.status import describe_unready
 
 
 def _run(
@@ -76,3 +79,42 @@ def test_config_check_accepts_good_settings(
 ) -> None:
     code, out, _ = _run(["config", "check", "--root", str(tmp_path)], monkeypatch, capsys)
     assert (code, out) == (0, "the settings are fine\n")
+
+
+def test_the_list_of_commands_is_that_of_the_commands() -> None:
+    context = click.Context(root)
+    for name, entry in COMMANDS.items():
+        command = root.get_command(context, name)
+        assert command is not None and name == command.name
+        assert entry.help.endswith(".") and entry.help.count(".") == 1
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_a_shell_gets_its_completion(
+    shell: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, out, _ = _run(["completion", shell], monkeypatch, capsys)
+    assert code == 0
+    assert f"_ATOMIC_REGISTRY_COMPLETE={shell}_complete" in out
+
+
+def test_completion_knows_commands_and_options(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("_ATOMIC_REGISTRY_COMPLETE", "bash_complete")
+    for words, found in (("gro", "plain,groups"), ("groups sync --con", "plain,--confirm")):
+        monkeypatch.setenv("COMP_WORDS", f"atomic-registry {words}")
+        monkeypatch.setenv("COMP_CWORD", str(len(words.split())))
+        code, out, _ = _run([], monkeypatch, capsys)
+        assert (0, f"{found}\n") == (code, out)
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        (b'{"database":"it is gone","storage":"ok","identity":"x"}', "not ready: database: it is"),
+        (b"nonsense", "not ready: it answered 503"),
+    ],
+)
+def test_a_service_that_is_not_ready_is_quoted(body: bytes, said: str) -> None:
+    assert describe_unready(Answer(status=503, headers={}, body=body)).startswith(said)

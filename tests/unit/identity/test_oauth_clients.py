@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 
+import msgspec
 import pytest
 from tests.kit.clock import ManualClock
 from tests.kit.identity_store import MemoryIdentityStore
@@ -17,7 +18,11 @@ from atomic_registry.identity.oauth_clients import (
     matches_redirect,
     redirect_source,
 )
-from atomic_registry.identity.records import OAuthClient, ScopeRestriction
+from atomic_registry.identity.records import (
+    ClusterRoleRestriction,
+    OAuthClient,
+    ScopeRestriction,
+)
 from atomic_registry.identity.tokens import hash_secret
 from atomic_registry.kube.objects import ObjectMeta
 
@@ -125,3 +130,52 @@ async def test_default_clients_are_made_once_and_follow_the_address() -> None:
         "openshift-challenging-client": "https://b.test:8443/oauth/token/implicit",
         "openshift-cli-client": "http://127.0.0.1/callback",
     }
+
+
+@pytest.mark.parametrize(
+    ("roles", "namespaces", "escalation", "scope", "may"),
+    [
+        (["view"], ["mary"], False, "role:view:mary", True),
+        (["view"], ["mary"], False, "role:edit:mary", False),
+        (["view"], ["mary"], False, "role:view:bob", False),
+        (["view"], ["mary"], False, "role:view:*", False),
+        (["view"], ["*"], False, "role:view:*", True),
+        (["*"], ["mary"], False, "role:system:image-puller:mary", True),
+        (["*"], ["*"], False, "role:view:mary:!", False),
+        (["*"], ["*"], True, "role:view:mary:!", True),
+        (["*"], ["*"], True, "user:full", False),
+        (["*"], ["*"], True, "user:info", False),
+        ([], ["*"], True, "role:view:mary", False),
+        (["*"], [], True, "role:view:mary", False),
+    ],
+)
+def test_a_client_may_be_held_to_role_scopes(
+    roles: list[str], namespaces: list[str], escalation: bool, scope: str, may: bool
+) -> None:
+    role = ClusterRoleRestriction(
+        role_names=roles, namespaces=namespaces, allow_escalation=escalation
+    )
+    it = client(scope_restrictions=[ScopeRestriction(cluster_role=role)])
+    if may:
+        assert check_client_scopes(it, [scope]) == (scope,)
+    else:
+        with pytest.raises(GrantRefused, match="may not ask"):
+            check_client_scopes(it, [scope])
+    with pytest.raises(GrantRefused, match="user:full"):
+        check_client_scopes(it, [])
+
+
+def test_one_of_several_restrictions_is_enough_for_each_scope() -> None:
+    role = ClusterRoleRestriction(role_names=["view"], namespaces=["mary"])
+    it = client(
+        scope_restrictions=[
+            ScopeRestriction(literals=["user:info"]),
+            ScopeRestriction(cluster_role=role),
+        ]
+    )
+    assert check_client_scopes(it, ["user:info", "role:view:mary"])
+    assert is_wire_name_of_the_original(it)
+
+
+def is_wire_name_of_the_original(it: OAuthClient) -> bool:
+    return b'"clusterRole":{"roleNames":["view"],"namespaces":["mary"]}' in msgspec.json.encode(it)

@@ -6,10 +6,11 @@ Source: Kubernetes API conventions, "HTTP Status codes" and "Response Status Kin
 from atomic_registry import errors
 from atomic_registry.errors import DomainError
 from atomic_registry.faces.api.status import Document, failure_document, json_response
+from atomic_registry.web.error_table import Row, common_headers, find_row
 from atomic_registry.web.messages import Request, Response
 
 # The most specific class decides; every leaf of the tree has a row here or above it.
-TABLE: dict[type[DomainError], tuple[int, str]] = {
+TABLE: dict[type[DomainError], Row] = {
     errors.Invalid: (400, "BadRequest"),
     errors.NameInvalid: (400, "BadRequest"),
     errors.TagInvalid: (400, "BadRequest"),
@@ -19,6 +20,7 @@ TABLE: dict[type[DomainError], tuple[int, str]] = {
     errors.ManifestInvalid: (422, "Invalid"),
     errors.ParameterInvalid: (400, "BadRequest"),
     errors.ObjectInvalid: (422, "Invalid"),
+    errors.PatchFailed: (422, "Invalid"),
     errors.BodyInterrupted: (400, "BadRequest"),
     errors.MissingReference: (422, "Invalid"),
     errors.NotFound: (404, "NotFound"),
@@ -31,11 +33,14 @@ TABLE: dict[type[DomainError], tuple[int, str]] = {
     errors.RouteUnknown: (404, "NotFound"),
     errors.Conflict: (409, "Conflict"),
     errors.AlreadyExists: (409, "AlreadyExists"),
+    errors.NameAmbiguous: (409, "Conflict"),
     errors.StaleRevision: (409, "Conflict"),
+    errors.ApplyConflict: (409, "Conflict"),
     errors.RangeMismatch: (409, "Conflict"),
     errors.UploadBusy: (409, "Conflict"),
     errors.BlobInUse: (409, "Conflict"),
     errors.RangeUnsatisfiable: (400, "BadRequest"),
+    errors.Expired: (410, "Expired"),
     errors.Unauthenticated: (401, "Unauthorized"),
     errors.CredentialsRejected: (401, "Unauthorized"),
     errors.ScopeMissing: (401, "Unauthorized"),
@@ -47,6 +52,7 @@ TABLE: dict[type[DomainError], tuple[int, str]] = {
     errors.TooSlow: (408, "Timeout"),
     errors.MethodUnsupported: (405, "MethodNotAllowed"),
     errors.Unsupported: (415, "UnsupportedMediaType"),
+    errors.NotAcceptable: (406, "NotAcceptable"),
     errors.Unavailable: (503, "ServiceUnavailable"),
     errors.StorageFull: (507, "ServiceUnavailable"),
     errors.StorageReadOnly: (503, "ServiceUnavailable"),
@@ -59,21 +65,20 @@ TABLE: dict[type[DomainError], tuple[int, str]] = {
 
 def render_error(error: DomainError, request: Request | None) -> Response:  # noqa: ARG001
     """Return the `Status` of an error."""
-    code, reason = _row(type(error))
-    document = failure_document(
+    code, _ = find_row(TABLE, error, unknown="InternalError")
+    response = json_response(status_document(error), status=code)
+    response.headers |= common_headers(error)
+    if isinstance(error, errors.Unauthenticated):
+        response.headers["WWW-Authenticate"] = 'Bearer realm="atomic-registry"'
+    return response
+
+
+def status_document(error: DomainError) -> Document:
+    """Return what tells of an error, also within a stream whose status is sent."""
+    code, reason = find_row(TABLE, error, unknown="InternalError")
+    return failure_document(
         code=code, reason=reason, message=error.message, details=_details(error)
     )
-    response = json_response(document, status=code)
-    match error:
-        case errors.Unauthenticated():
-            response.headers["WWW-Authenticate"] = 'Bearer realm="atomic-registry"'
-        case errors.MethodUnsupported():
-            response.headers["Allow"] = ", ".join(error.allowed)
-        case errors.TooMany() | errors.Unavailable():
-            response.headers["Retry-After"] = str(error.retry_after_seconds)
-        case _:
-            pass
-    return response
 
 
 def render_internal(request_id: str) -> Response:
@@ -94,6 +99,16 @@ def _details(error: DomainError) -> Document:
                 for field, reason in error.causes
             ]
             details = {"name": error.name, "kind": error.kind, "causes": causes}
+        case errors.ApplyConflict():
+            causes = [
+                {
+                    "reason": "FieldManagerConflict",
+                    "message": f"conflict with {manager}",
+                    "field": field,
+                }
+                for manager, field in error.conflicts
+            ]
+            details = {"causes": causes}
         case errors.ObjectUnknown() | errors.AlreadyExists() | errors.StaleRevision():
             details = {"name": error.name, "kind": error.kind}
         case errors.TooMany() | errors.Unavailable():
@@ -101,11 +116,3 @@ def _details(error: DomainError) -> Document:
         case _:
             pass
     return details
-
-
-def _row(kind: type[DomainError]) -> tuple[int, str]:
-    for ancestor in kind.__mro__:
-        row = TABLE.get(ancestor)
-        if row is not None:
-            return row
-    return 500, "InternalError"

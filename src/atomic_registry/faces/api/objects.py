@@ -1,23 +1,42 @@
 """Stored objects over HTTP; and the caller's own account, and requests for projects."""
 
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import msgspec
 
-from atomic_registry.errors import ParameterInvalid, Unauthenticated
+from atomic_registry.clock import Clock
+from atomic_registry.errors import (
+    MethodUnsupported,
+    ObjectUnknown,
+    ParameterInvalid,
+    StaleRevision,
+    TooMany,
+    Unauthenticated,
+)
 from atomic_registry.faces.api.bodies import (
     read_as,
     read_document,
     read_list_options,
+    read_patch,
     refuse_unserved,
 )
+from atomic_registry.faces.api.negotiate import Shape, shape_of
 from atomic_registry.faces.api.status import Document, json_response, success_document
+from atomic_registry.faces.api.write_options import is_dry_run, read_write_options, warn
 from atomic_registry.identity.actors import Actor
 from atomic_registry.resources.engine import Preconditions
-from atomic_registry.resources.kinds import PROJECTS, Place, Resource
-from atomic_registry.resources.paging import ListOptions
+from atomic_registry.resources.kinds import PROJECTS, Place, Resource, api_version
+from atomic_registry.resources.paging import MAX_PAGE, ListOptions
+from atomic_registry.resources.patching import PatchService
 from atomic_registry.resources.projects import ProjectService
+from atomic_registry.resources.writes import Written, metadata_of
 from atomic_registry.web.messages import Request, Response
+
+# Deleting more than this in one request would take longer than clients wait.
+_MAX_PAGES = 20
 
 
 class Collection(Protocol):
@@ -56,48 +75,146 @@ class _DeleteOptions(msgspec.Struct, rename="camel"):
     dry_run: list[str] = []
 
 
-class ObjectHandlers:
-    """Serves one collection service at every place of the table."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Writing:
+    """What keeps track of managers, and the collection once more for dry runs."""
 
-    def __init__(self, objects: Collection) -> None:
+    service: PatchService
+    rehearsal: Collection
+
+
+class ObjectHandlers:
+    """Serves one collection service at every place of the table.
+
+    Without `writing` there are neither patches nor dry runs, and nobody's fields are tracked.
+    """
+
+    def __init__(self, objects: Collection, clock: Clock, writing: Writing | None = None) -> None:
         self._objects = objects
+        self._clock = clock
+        self._writing = writing
 
     async def get(self, resource: Resource, group: str, request: Request) -> Response:
+        shape = shape_of(request, self._clock)
         place = place_of(resource, group, request)
-        return json_response(await self._objects.get(place, request.parameters["name"]))
+        return json_response(shape(await self._objects.get(place, request.parameters["name"])))
 
     async def list(self, resource: Resource, group: str, request: Request) -> Response:
         place = place_of(resource, group, request)
-        options = read_list_options(request.query)
-        return json_response(await self._objects.list(request.actor, place, options))
+        options, shape = read_list_options(request.query), shape_of(request, self._clock)
+        return json_response(shape(await self._objects.list(request.actor, place, options)))
 
     async def create(self, resource: Resource, group: str, request: Request) -> Response:
-        refuse_unserved(request.query)
-        document = await read_document(request)
+        objects, options = self._chosen(request), read_write_options(request)
+        shape, document = shape_of(request, self._clock), await read_document(request)
         place = place_of(resource, group, request)
-        return json_response(await self._objects.create(request.actor, place, document), status=201)
+        if self._writing is None:
+            made = await objects.create(request.actor, place, document)
+            return json_response(shape(made), status=201)
+        service = self._writing.service
+        return _answer(
+            await service.create(objects, request.actor, place, document, options), shape
+        )
 
     async def update(self, resource: Resource, group: str, request: Request) -> Response:
-        refuse_unserved(request.query)
-        document = await read_document(request)
+        objects, options = self._chosen(request), read_write_options(request)
+        shape, document = shape_of(request, self._clock), await read_document(request)
         place, name = place_of(resource, group, request), request.parameters["name"]
-        return json_response(await self._objects.update(request.actor, place, name, document))
+        if self._writing is None:
+            return json_response(shape(await objects.update(request.actor, place, name, document)))
+        service = self._writing.service
+        return _answer(
+            await service.update(objects, request.actor, place, name, document, options), shape
+        )
+
+    async def patch(self, resource: Resource, group: str, request: Request) -> Response:
+        if self._writing is None:
+            raise MethodUnsupported(method="PATCH", allowed=("GET", "PUT"))
+        objects, shape = self._chosen(request), shape_of(request, self._clock)
+        patch = await read_patch(request)
+        written = await self._writing.service.patch(
+            objects,
+            request.actor,
+            place_of(resource, group, request),
+            request.parameters["name"],
+            patch,
+            read_write_options(request, patch.type),
+        )
+        return _answer(written, shape)
 
     async def delete(self, resource: Resource, group: str, request: Request) -> Response:
-        refuse_unserved(request.query)
         options = read_as(await read_document(request), _DeleteOptions, "DeleteOptions")
-        if options.dry_run:
-            raise ParameterInvalid(parameter="dryRun", value="All", reason="it is not offered")
+        objects = self._chosen(request, options.dry_run)
         place, name = place_of(resource, group, request), request.parameters["name"]
         asked = Preconditions(
             uid=options.preconditions.uid,
             resource_version=options.preconditions.resource_version,
         )
-        gone = await self._objects.delete(request.actor, place, name, asked)
-        metadata = gone["metadata"]
-        uid = metadata.get("uid", "") if isinstance(metadata, dict) else ""
-        details: Document = {"name": name, "kind": resource.plural, "uid": uid}
+        gone = await objects.delete(request.actor, place, name, asked)
+        details: Document = {"name": name, "kind": resource.plural, "uid": _uid(gone)}
         return json_response(success_document(details))
+
+    async def delete_many(self, resource: Resource, group: str, request: Request) -> Response:
+        """Delete what the selectors choose, page by page; each object at once or not at all."""
+        asked = read_as(await read_document(request), _DeleteOptions, "DeleteOptions")
+        objects = self._chosen(request, asked.dry_run)
+        place = place_of(resource, group, request)
+        options = replace(read_list_options(request.query), limit=MAX_PAGE, continue_token="")
+        for _ in range(_MAX_PAGES):
+            page = await objects.list(request.actor, place, options)
+            for name, uid in _listed(page):
+                # What another client deletes meanwhile is gone all the same.
+                with suppress(ObjectUnknown, StaleRevision):
+                    await objects.delete(request.actor, place, name, Preconditions(uid=uid))
+            token = metadata_of(page).get("continue", "")
+            if not token:
+                return json_response(success_document({"kind": resource.plural}))
+            options = replace(options, continue_token=str(token))
+        limit = _MAX_PAGES * MAX_PAGE
+        raise TooMany(what="objects to delete in one request", limit=limit, retry_after_seconds=1)
+
+    def _chosen(self, request: Request, stages: Sequence[str] = ()) -> Collection:
+        """Return the collection, or in a dry run the one that keeps nothing."""
+        chooses = request.method == "DELETE" and "name" not in request.parameters
+        refuse_unserved(request.query, ("watch",) if chooses else ("watch", "fieldSelector"))
+        if not is_dry_run(request.query, stages):
+            return self._objects
+        if self._writing is None:
+            raise ParameterInvalid(parameter="dryRun", value="All", reason="it is not offered")
+        return self._writing.rehearsal
+
+
+def _answer(written: Written, shape: Shape) -> Response:
+    status = 201 if written.is_new else 200
+    return warn(json_response(shape(written.document), status=status), written.warnings)
+
+
+def _listed(page: Document) -> Iterator[tuple[str, str]]:
+    """Yield the name and the uid of each item."""
+    items = page.get("items")
+    for item in items if isinstance(items, list) else ():
+        yield str(metadata_of(item).get("name", "")), _uid(item)
+
+
+def _uid(document: Document) -> str:
+    return str(metadata_of(document).get("uid", ""))
+
+
+class EmptyHandlers:
+    """Answers for kinds of which there is nothing here, so that clients who ask do not stumble."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+
+    async def list(self, resource: Resource, group: str, request: Request) -> Response:
+        shape = shape_of(request, self._clock)
+        document: Document = {
+            "kind": f"{resource.kind}List",
+            "apiVersion": api_version(group),
+            "metadata": {"resourceVersion": "0"},
+            "items": [],
+        }
+        return json_response(shape(document))
 
 
 class _ProjectRequest(msgspec.Struct, rename="camel"):

@@ -13,7 +13,7 @@ from atomic_registry.faces.api.status import Document, json_response
 from atomic_registry.identity.actors import AUTHENTICATED, AUTHENTICATED_OAUTH, UNAUTHENTICATED
 from atomic_registry.identity.policy import Reason, Right
 from atomic_registry.identity.records import PolicyRule, User
-from atomic_registry.resources.kinds import PROJECTS, Resource, api_version, own_group
+from atomic_registry.resources.kinds import NAMESPACES, PROJECTS, Resource, api_version, own_group
 from atomic_registry.resources.reviews import ReviewService
 from atomic_registry.web.messages import Request, Response
 
@@ -73,16 +73,18 @@ class ReviewHandlers:
         self._reviews = reviews
 
     async def self_access(self, resource: Resource, group: str, request: Request) -> Response:
-        spec = read_as(await read_document(request), _AccessReview, resource.kind).spec
+        document = await read_document(request)
+        spec = read_as(document, _AccessReview, resource.kind).spec
         reason = self._reviews.explain(request.actor, _right(spec, resource.kind, ""))
-        return _access_answer(resource, group, reason)
+        return _access_answer(resource, group, reason, document)
 
     async def access(self, resource: Resource, group: str, request: Request) -> Response:
-        spec = read_as(await read_document(request), _AccessReview, resource.kind).spec
+        document = await read_document(request)
+        spec = read_as(document, _AccessReview, resource.kind).spec
         _check_subject(resource.kind, spec.user, spec.groups, field="spec.user")
         right = _right(spec, resource.kind, request.parameters.get("namespace", ""))
         reason = await self._reviews.explain_other(spec.user, spec.groups, right)
-        return _access_answer(resource, group, reason)
+        return _access_answer(resource, group, reason, document)
 
     async def old_access(self, resource: Resource, group: str, request: Request) -> Response:
         asked = read_as(await read_document(request), _OldReview, resource.kind)
@@ -121,7 +123,8 @@ class ReviewHandlers:
         status = {
             "resourceRules": [_shown(rule) for rule in rules if rule.resources],
             "nonResourceRules": [_shown(rule) for rule in rules if rule.non_resource_urls],
-            "incomplete": False,
+            # A scope may leave out a part of a rule that rules cannot express.
+            "incomplete": request.actor.scopes is not None,
         }
         return _answer(resource, group, status)
 
@@ -181,7 +184,7 @@ def _old_right(asked: _OldReview, kind: str, namespace: str) -> Right:
 
 
 def _resource_right(verb: str, group: str, resource: str, namespace: str, name: str) -> Right:
-    if resource == PROJECTS.plural and name:
+    if resource in {PROJECTS.plural, NAMESPACES.plural} and name:
         # A project is asked about within itself, as its own route does.
         namespace = name
     group = own_group(group, resource)
@@ -209,13 +212,15 @@ def _check_subject(kind: str, user: str, groups: list[str], *, field: str) -> No
         raise ObjectInvalid(kind=kind, name="", causes=causes)
 
 
-def _access_answer(resource: Resource, group: str, reason: Reason) -> Response:
-    return _answer(resource, group, {"allowed": reason.granted, "reason": reason.text})
+def _access_answer(resource: Resource, group: str, reason: Reason, question: Document) -> Response:
+    status: Document = {"allowed": reason.granted, "reason": reason.text}
+    return _answer(resource, group, status, spec=question.get("spec"))
 
 
-def _answer(resource: Resource, group: str, status: Document) -> Response:
+def _answer(resource: Resource, group: str, status: Document, *, spec: object = None) -> Response:
+    # Typed clients refuse a review without its question.
     document = {"kind": resource.kind, "apiVersion": api_version(group), "metadata": {}}
-    return json_response(document | {"status": status}, status=201)
+    return json_response(document | {"spec": spec or {}, "status": status}, status=201)
 
 
 def _shown(rule: PolicyRule) -> object:

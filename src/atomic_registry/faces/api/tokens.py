@@ -8,8 +8,10 @@ from datetime import datetime, timedelta
 
 import msgspec
 
-from atomic_registry.errors import ObjectInvalid
+from atomic_registry.clock import Clock
+from atomic_registry.errors import Denied, ObjectInvalid
 from atomic_registry.faces.api.bodies import read_as, read_document, read_limit, refuse_unserved
+from atomic_registry.faces.api.negotiate import shape_of
 from atomic_registry.faces.api.objects import place_of
 from atomic_registry.faces.api.status import Document, json_response, success_document
 from atomic_registry.identity.ports import StoredToken, TokenKind
@@ -17,7 +19,7 @@ from atomic_registry.identity.tokens import MAX_PERSONAL_LIFETIME
 from atomic_registry.kube.objects import timestamp
 from atomic_registry.resources.kinds import Place, Resource
 from atomic_registry.resources.paging import MAX_PAGE, decode_continue, encode_continue
-from atomic_registry.resources.tokens import OwnTokenService, RobotTokenService
+from atomic_registry.resources.tokens import AccessTokenService, OwnTokenService, RobotTokenService
 from atomic_registry.web.messages import Request, Response
 
 _HOUR = 3600
@@ -89,6 +91,7 @@ class OwnTokenHandlers:
 
     async def create(self, resource: Resource, group: str, request: Request) -> Response:
         refuse_unserved(request.query)
+        _refuse_impersonated(request)
         asked = read_as(await read_document(request), _PersonalToken, resource.kind)
         _check_seconds(asked.expires_in, "expiresIn", resource.kind)
         secret, token = await self._tokens.create(
@@ -102,6 +105,7 @@ class OwnTokenHandlers:
 
     async def rotate(self, resource: Resource, group: str, request: Request) -> Response:
         refuse_unserved(request.query)
+        _refuse_impersonated(request)
         secret, token = await self._tokens.rotate(request.actor, request.parameters["name"])
         place = place_of(resource, group, request)
         return json_response(_show_own_token(place, token, secret), status=201)
@@ -120,6 +124,40 @@ class OwnTokenHandlers:
         name = request.parameters["name"]
         await self._tokens.revoke(request.actor, name)
         return json_response(success_document({"name": name, "kind": resource.plural}))
+
+
+class AccessTokenHandlers:
+    """Everybody's tokens, for administrators: the secrets are not among what is kept."""
+
+    def __init__(self, tokens: AccessTokenService, clock: Clock) -> None:
+        self._tokens = tokens
+        self._clock = clock
+
+    async def list(self, resource: Resource, group: str, request: Request) -> Response:
+        shape = shape_of(request, self._clock)
+        place, (after, limit) = place_of(resource, group, request), _page(request)
+        found = await self._tokens.list(after=after, limit=limit)
+        items = [_show_own_token(place, token) for token in found]
+        return json_response(shape(_list(place, items, found, limit)))
+
+    async def get(self, resource: Resource, group: str, request: Request) -> Response:
+        shape = shape_of(request, self._clock)
+        token = await self._tokens.get(request.parameters["name"])
+        return json_response(shape(_show_own_token(place_of(resource, group, request), token)))
+
+    async def revoke(self, resource: Resource, _group: str, request: Request) -> Response:
+        name = request.parameters["name"]
+        await self._tokens.revoke(name)
+        return json_response(success_document({"name": name, "kind": resource.plural}))
+
+
+def _refuse_impersonated(request: Request) -> None:
+    # The token would outlive the right to act as its user.
+    if request.impersonator:
+        reason = f"only {request.actor.name} may, not {request.impersonator} as them"
+        raise Denied(
+            actor=request.impersonator, verb="create", resource="personal tokens", reason=reason
+        )
 
 
 def _check_robot_token(asked: _TokenRequestSpec, kind: str) -> None:

@@ -3,24 +3,23 @@
 Source: RFC 6749 section 4.1 and 4.2, RFC 9207, OpenShift Origin for the challenge flow.
 """
 
-import base64
-import binascii
 from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from atomic_registry.errors import CredentialsRejected, GrantRefused, ParameterInvalid
-from atomic_registry.faces.oauth.login import Logins
+from atomic_registry.faces.oauth.challenge import read_basic, unauthorized
+from atomic_registry.faces.oauth.logins import Logins, takes_passwords
 from atomic_registry.faces.oauth.options import OAuthOptions
 from atomic_registry.faces.oauth.pages import (
     Pages,
     local_path,
     read_form,
     redirect,
-    render_json,
     set_cookie,
     with_parameters,
 )
+from atomic_registry.faces.oauth.proxies import AUTHORIZE_PATH, ProxyLogins
 from atomic_registry.faces.oauth.sessions import Session, Sessions, without_user
 from atomic_registry.identity.actors import Actor
 from atomic_registry.identity.consent import ConsentService, GrantMethod
@@ -36,7 +35,6 @@ from atomic_registry.identity.pkce import check_challenge
 from atomic_registry.identity.records import OAuthClient
 from atomic_registry.web.messages import Query, Request, Response
 
-AUTHORIZE_PATH = "/oauth/authorize"
 _PARAMETERS = (
     "client_id",
     "redirect_uri",
@@ -47,7 +45,6 @@ _PARAMETERS = (
     "code_challenge",
     "code_challenge_method",
 )
-_CHALLENGE = 'Basic realm="openshift"'
 _MAX_STATE_LENGTH = 2000
 
 
@@ -88,6 +85,7 @@ class AuthorizeHandlers:
         self._grants = grants
         self._consent = consent
         self._logins = logins
+        self._proxies = ProxyLogins(logins, options)
         self._sessions = sessions
         self._pages = pages
         self._issuer = options.issuer
@@ -181,28 +179,40 @@ class AuthorizeHandlers:
         return Asked(to=to, scopes=scopes, challenge=challenge, path=path)
 
     async def _challenge(self, request: Request, asked: Asked) -> Response:
+        place = self._proxies.challenge_url(request, asked.path)
+        if place is not None:
+            return redirect(place)
         if not request.headers.get("X-CSRF-Token"):
             # Without it a page of any site could make a browser show its password dialogue, or
             # send the password that it remembers.
-            return _unauthorized(
+            return unauthorized(
                 "A non-empty X-CSRF-Token header is required to receive basic-auth challenges"
             )
-        credentials = _basic(request.headers.get("Authorization", ""))
-        if not any(it.challenge for it in self._logins.providers):
-            return _unauthorized(
+        actor = await self._proxies.find_program(request)
+        if actor is None:
+            return await self._challenge_password(request, asked)
+        return await self._grant(actor, asked, session=None)
+
+    async def _challenge_password(self, request: Request, asked: Asked) -> Response:
+        if not any(it.challenge and takes_passwords(it.provider) for it in self._logins.providers):
+            return unauthorized(
                 f"You must obtain an API token by visiting {self._issuer}/oauth/token/request"
             )
+        credentials = read_basic(request.headers.get("Authorization", ""))
         if credentials is None:
-            return _unauthorized(None)
+            return unauthorized()
         try:
             actor = await self._logins.login(*credentials, address=request.remote)
         except CredentialsRejected:
-            return _unauthorized(None)
+            return unauthorized()
         return await self._grant(actor, asked, session=None)
 
     async def _with_session(self, request: Request, asked: Asked) -> Response:
         session = self._sessions.read(request)
-        if not session.user or await self._grants.is_used_session(session.id):
+        actor = await self._proxies.find_browser(request)
+        if actor is not None:
+            session = self._sessions.logged_in(session, actor)
+        elif not session.user or await self._grants.is_used_session(session.id):
             return redirect(with_parameters("/login", then=asked.path))
         return await self._grant(session.actor, asked, session=session)
 
@@ -282,24 +292,3 @@ def _with_scope(path: str, scopes: list[str]) -> str:
 
 def _query_of(path: str) -> Query:
     return Query(parse_qsl(urlsplit(path).query, keep_blank_values=True, max_num_fields=50))
-
-
-def _unauthorized(warning: str | None) -> Response:
-    response = render_json({"error": "access_denied", "error_description": "log in"}, status=401)
-    if warning is None:
-        response.headers["WWW-Authenticate"] = _CHALLENGE
-    else:
-        response.headers["Warning"] = f'199 Origin "{warning}"'
-    return response
-
-
-def _basic(header: str) -> tuple[str, str] | None:
-    scheme, _, encoded = header.partition(" ")
-    if scheme.lower() != "basic":
-        return None
-    try:
-        text = base64.b64decode(encoded.strip(), validate=True).decode()
-    except (binascii.Error, ValueError):
-        return None
-    name, colon, password = text.partition(":")
-    return (name, password) if colon and name and password else None

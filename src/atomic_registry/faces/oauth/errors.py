@@ -6,6 +6,7 @@ Programs get JSON (RFC 6749, 5.2), browsers get a page that says the same.
 from atomic_registry import errors
 from atomic_registry.errors import DomainError
 from atomic_registry.faces.oauth.pages import Pages, render_json
+from atomic_registry.web.error_table import Row, common_headers, find_row
 from atomic_registry.web.messages import Request, Response
 
 _JSON_PATHS = (
@@ -16,12 +17,13 @@ _JSON_PATHS = (
 )
 
 # The most specific class decides; every leaf of the tree has a row here or above it.
-TABLE: dict[type[DomainError], tuple[int, str]] = {
+TABLE: dict[type[DomainError], Row] = {
     errors.Invalid: (400, "invalid_request"),
     errors.MissingReference: (400, "invalid_request"),
     errors.NotFound: (404, "invalid_request"),
     errors.Conflict: (409, "invalid_request"),
     errors.RangeUnsatisfiable: (416, "invalid_request"),
+    errors.Expired: (410, "invalid_request"),
     errors.Unauthenticated: (401, "invalid_token"),
     errors.Denied: (403, "access_denied"),
     errors.LoginRefused: (403, "access_denied"),
@@ -31,6 +33,7 @@ TABLE: dict[type[DomainError], tuple[int, str]] = {
     errors.TooSlow: (408, "invalid_request"),
     errors.MethodUnsupported: (405, "invalid_request"),
     errors.Unsupported: (415, "invalid_request"),
+    errors.NotAcceptable: (406, "invalid_request"),
     errors.StorageFull: (507, "temporarily_unavailable"),
     errors.Unavailable: (503, "temporarily_unavailable"),
 }
@@ -44,7 +47,7 @@ class OAuthErrors:
 
     def render_error(self, error: DomainError, request: Request | None) -> Response:
         """Return the answer for an error."""
-        status, code = _row(type(error))
+        status, code = find_row(TABLE, error, unknown="server_error")
         if isinstance(error, errors.GrantRefused):
             code = error.code
             status = 401 if code == "invalid_client" else status
@@ -66,11 +69,8 @@ class OAuthErrors:
 
 
 def _add_headers(response: Response, error: DomainError, request: Request | None) -> None:
+    response.headers |= common_headers(error)
     match error:
-        case errors.MethodUnsupported():
-            response.headers["Allow"] = ", ".join(error.allowed)
-        case errors.TooMany() | errors.Unavailable():
-            response.headers["Retry-After"] = str(error.retry_after_seconds)
         case errors.Unauthenticated():
             response.headers["WWW-Authenticate"] = 'Bearer realm="openshift"'
         case errors.GrantRefused() if error.code == "invalid_client":
@@ -82,10 +82,3 @@ def _add_headers(response: Response, error: DomainError, request: Request | None
 
 def _page_code(error: DomainError, code: str) -> str:
     return error.code if isinstance(error, errors.LoginRefused) else code
-
-
-def _row(kind: type[DomainError]) -> tuple[int, str]:
-    for ancestor in kind.__mro__:
-        if ancestor in TABLE:
-            return TABLE[ancestor]
-    raise LookupError(kind)

@@ -1,8 +1,7 @@
 """Login in a browser: choice of a provider, password page, way to other providers and back."""
 
 import hmac
-from collections.abc import Awaitable, Callable, Sequence
-from typing import Protocol, TypeGuard
+from collections.abc import Awaitable, Callable
 
 from atomic_registry.errors import (
     CredentialsRejected,
@@ -11,6 +10,14 @@ from atomic_registry.errors import (
     ObjectUnknown,
     ProviderFailed,
     TooMany,
+)
+from atomic_registry.faces.oauth.logins import (
+    AnyProvider,
+    Logins,
+    OfferedProvider,
+    redirects,
+    sends_headers,
+    takes_passwords,
 )
 from atomic_registry.faces.oauth.options import OAuthOptions
 from atomic_registry.faces.oauth.pages import (
@@ -21,10 +28,10 @@ from atomic_registry.faces.oauth.pages import (
     set_cookie,
     with_parameters,
 )
+from atomic_registry.faces.oauth.proxies import ProxyLogins
 from atomic_registry.faces.oauth.sessions import Session, Sessions, with_flow
 from atomic_registry.identity.actors import Actor
 from atomic_registry.identity.grants import GrantService
-from atomic_registry.identity.ports import PasswordProvider, Person, RedirectProvider
 from atomic_registry.web.messages import Request, Response
 
 _CALLBACK_PARAMETERS = (
@@ -50,40 +57,6 @@ _TEXTS = {
 _AFTER_LOGIN = "/oauth/token/request"
 
 
-class OfferedProvider(Protocol):
-    """A provider as it is configured."""
-
-    @property
-    def provider(self) -> PasswordProvider | RedirectProvider: ...
-    @property
-    def challenge(self) -> bool: ...
-    @property
-    def login(self) -> bool: ...
-
-
-class Logins(Protocol):
-    """Turns credentials, or what another provider says, into an account."""
-
-    @property
-    def providers(self) -> Sequence[OfferedProvider]: ...
-
-    async def login(self, username: str, password: str, *, address: str) -> Actor:
-        """Return who has this password.
-
-        Raises:
-            CredentialsRejected, TooMany, LoginRefused, ProviderFailed: nobody, or not now.
-        """
-        ...
-
-    async def admit(self, provider_name: str, person: Person) -> Actor:
-        """Return the account of a person whom a provider recognised.
-
-        Raises:
-            LoginRefused: no account here may be theirs.
-        """
-        ...
-
-
 class LoginHandlers:
     """`form_targets` tells where the client waits that a login is for."""
 
@@ -98,6 +71,7 @@ class LoginHandlers:
         options: OAuthOptions,
     ) -> None:
         self._logins = logins
+        self._proxies = ProxyLogins(logins, options)
         self._grants = grants
         self._form_targets = form_targets
         self._sessions = sessions
@@ -108,6 +82,9 @@ class LoginHandlers:
         """Show the choice of providers, or go on at once where there is none."""
         then = _then(request.query.get("then"))
         reason = request.query.get("reason") or ""
+        actor = await self._proxies.find_browser(request)
+        if actor is not None:
+            return self._logged_in(self._sessions.read(request), actor, then)
         names = [it.provider.name for it in self._offered()]
         if len(names) == 1 and not self._options.always_shows_selection:
             return await self._begin(request, names[0], then, reason)
@@ -124,13 +101,18 @@ class LoginHandlers:
         """Show the password page of a provider, or send the browser to it."""
         then = _then(request.query.get("then"))
         reason = request.query.get("reason") or ""
-        return await self._begin(request, request.parameters["provider"], then, reason)
+        name = request.parameters["provider"]
+        actor = await self._proxies.find_browser(request, name)
+        if actor is not None:
+            return self._logged_in(self._sessions.read(request), actor, then)
+        return await self._begin(request, name, then, reason)
 
     async def submit(self, request: Request) -> Response:
         """Take the password page."""
         form = await read_form(request)
         name = request.parameters.get("provider") or self._first_password_provider()
-        self._get(name)
+        if not takes_passwords(self._get(name)):
+            raise ObjectUnknown(kind="identity provider with passwords", name=name)
         then = _then(form.get("then"))
         session = self._sessions.read(request)
         username, password = form.get("username") or "", form.get("password") or ""
@@ -139,12 +121,13 @@ class LoginHandlers:
         if not username or not password:
             return await self._page(session, name, then, "user_required", username=username)
         try:
-            actor = await self._logins.login(username, password, address=request.remote)
+            actor = await self._logins.login(
+                username, password, address=request.remote, provider=name
+            )
         except (CredentialsRejected, TooMany, LoginRefused, ProviderFailed) as error:
             code = _code_of(error)
             return await self._page(session, name, then, code, username=username)
-        fresh = self._sessions.logged_in(session, actor)
-        return redirect(then, cookie=self._sessions.cookie(fresh))
+        return self._logged_in(session, actor, then)
 
     async def callback(self, request: Request) -> Response:
         """Take what another provider sends back."""
@@ -165,12 +148,11 @@ class LoginHandlers:
                 raise
             location = with_parameters("/login", then=then, reason=_code_of(error))
             return redirect(location, cookie=self._sessions.drop())
-        fresh = self._sessions.logged_in(session, actor)
-        return redirect(then, cookie=self._sessions.cookie(fresh))
+        return self._logged_in(session, actor, then)
 
     async def _complete(self, request: Request, session: Session, name: str) -> Actor:
         provider = self._get(name)
-        if not _redirects(provider):
+        if not redirects(provider):
             raise ObjectUnknown(kind="identity provider", name=name)
         query = request.query
         found = {
@@ -206,8 +188,13 @@ class LoginHandlers:
 
     async def _begin(self, request: Request, name: str, then: str, reason: str) -> Response:
         provider = self._get(name)
+        if sends_headers(provider):
+            place = self._proxies.login_url(request, provider, then)
+            if place is None:
+                raise ObjectUnknown(kind="login page of identity provider", name=name)
+            return redirect(place)
         session = self._sessions.read(request)
-        if not _redirects(provider):
+        if not redirects(provider):
             return await self._page(session, name, then, reason)
         state, nonce, verifier = (self._sessions.new_secret() for _ in range(3))
         location = await provider.begin(
@@ -222,6 +209,10 @@ class LoginHandlers:
             login_provider=name,
         )
         return redirect(location, cookie=self._sessions.cookie(session))
+
+    def _logged_in(self, before: Session, actor: Actor, then: str) -> Response:
+        fresh = self._sessions.logged_in(before, actor)
+        return redirect(then, cookie=self._sessions.cookie(fresh))
 
     async def _page(
         self, session: Session, name: str, then: str, code: str, *, username: str = ""
@@ -244,7 +235,7 @@ class LoginHandlers:
     def _offered(self) -> list[OfferedProvider]:
         return [it for it in self._logins.providers if it.login]
 
-    def _get(self, name: str) -> PasswordProvider | RedirectProvider:
+    def _get(self, name: str) -> AnyProvider:
         for it in self._offered():
             if it.provider.name == name:
                 return it.provider
@@ -252,7 +243,7 @@ class LoginHandlers:
 
     def _first_password_provider(self) -> str:
         for it in self._offered():
-            if not _redirects(it.provider):
+            if takes_passwords(it.provider):
                 return it.provider.name
         raise ObjectUnknown(kind="identity provider", name="with passwords")
 
@@ -265,10 +256,6 @@ _STATUS = {"too_many": 429, "authentication_error": 503}
 
 def _then(text: str | None) -> str:
     return local_path(text) if text else _AFTER_LOGIN
-
-
-def _redirects(provider: PasswordProvider | RedirectProvider) -> TypeGuard[RedirectProvider]:
-    return hasattr(provider, "begin")
 
 
 def _code_of(error: DomainError) -> str:

@@ -8,7 +8,8 @@ from atomic_registry.faces.oauth.authorize import AuthorizeHandlers
 from atomic_registry.faces.oauth.device import DeviceHandlers
 from atomic_registry.faces.oauth.discovery import DiscoveryHandlers
 from atomic_registry.faces.oauth.errors import OAuthErrors
-from atomic_registry.faces.oauth.login import LoginHandlers, Logins
+from atomic_registry.faces.oauth.login import LoginHandlers
+from atomic_registry.faces.oauth.logins import Logins
 from atomic_registry.faces.oauth.options import OAuthOptions
 from atomic_registry.faces.oauth.pages import Pages
 from atomic_registry.faces.oauth.sessions import Sessions

@@ -1,20 +1,12 @@
-"""Login sessions: everything is in one cookie, encrypted and authenticated with AES-GCM.
-
-Source: OpenShift Origin, kind `SessionSecrets`, for the file of keys.
-"""
+"""Login sessions: everything is in one cookie, encrypted and authenticated with AES-GCM."""
 
 import base64
 import binascii
 import contextlib
-import hashlib
 import hmac
-import os
-from dataclasses import dataclass
 from datetime import timedelta
-from pathlib import Path
 
 import msgspec
-import yaml
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
@@ -52,20 +44,6 @@ class Session(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     def check_csrf(self, given: str | None) -> bool:
         """Tell whether a form was made for this session."""
         return given is not None and hmac.compare_digest(self.csrf.encode(), given.encode())
-
-
-@dataclass(frozen=True, slots=True)
-class SessionSecret:
-    """One pair of the secrets file."""
-
-    authentication: str
-    encryption: str
-
-    @property
-    def key(self) -> bytes:
-        """The AES key; both texts go into it, so that changing either one rotates it."""
-        text = msgspec.json.encode([self.authentication, self.encryption])
-        return hashlib.sha256(b"session key\0" + text).digest()
 
 
 class Sessions:
@@ -151,71 +129,6 @@ def with_flow(session: Session, **values: str) -> Session:
 def without_user(session: Session) -> Session:
     """Return the session as it goes on when its login is used up."""
     return msgspec.structs.replace(session, user="", uid="")
-
-
-def parse_session_secrets(text: str) -> list[SessionSecret]:
-    """Return the secrets of a `SessionSecrets` document.
-
-    Raises:
-        ValueError: it is none, or has no secret.
-    """
-    try:
-        document = msgspec.convert(yaml.safe_load(text), type=_SecretsFile)
-    except (yaml.YAMLError, msgspec.ValidationError) as error:
-        raise ValueError(f"it is no SessionSecrets document: {error}") from error
-    secrets = [SessionSecret(it.authentication, it.encryption) for it in document.secrets]
-    if not secrets or any(
-        len(it.authentication) < 32 or len(it.encryption) not in {16, 24, 32} for it in secrets
-    ):
-        raise ValueError(
-            "each secret needs an authentication of at least 32 and an encryption of 16, 24 or 32 "
-            "characters"
-        )
-    return secrets
-
-
-def load_session_keys(path: Path, clock: Clock) -> tuple[bytes, ...]:
-    """Return the keys of a secrets file, which is made if it is not there.
-
-    Raises:
-        ValueError: the file holds something else.
-        OSError: it cannot be read or made.
-    """
-    if not path.exists():
-        _make(path, clock)
-    try:
-        secrets = parse_session_secrets(path.read_text())
-    except ValueError as error:
-        raise ValueError(f"{path}: {error}") from error
-    return tuple(secret.key for secret in secrets)
-
-
-class _SecretEntry(msgspec.Struct):
-    authentication: str
-    encryption: str
-
-
-class _SecretsFile(msgspec.Struct, rename="camel"):
-    kind: str
-    secrets: list[_SecretEntry]
-
-
-def _make(path: Path, clock: Clock) -> None:
-    document = {
-        "apiVersion": "v1",
-        "kind": "SessionSecrets",
-        "secrets": [{"authentication": new_secret(clock), "encryption": clock.new_id()}],
-    }
-    draft = path.with_name(f"{path.name}.{clock.new_id()}")
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    try:
-        with os.fdopen(descriptor, "w") as file:
-            yaml.safe_dump(document, file, sort_keys=False)
-        # Of several processes that start at once the first one's file stays.
-        with contextlib.suppress(FileExistsError):
-            path.hardlink_to(draft)
-    finally:
-        draft.unlink()
 
 
 def _cookies(header: str, name: str) -> list[str]:

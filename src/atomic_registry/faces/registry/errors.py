@@ -7,10 +7,11 @@ import msgspec
 
 from atomic_registry import errors
 from atomic_registry.errors import DomainError
+from atomic_registry.web.error_table import Row, common_headers, find_row
 from atomic_registry.web.messages import Request, Response
 
 # The most specific class decides; every leaf of the tree has a row here or above it.
-TABLE: dict[type[DomainError], tuple[int, str]] = {
+TABLE: dict[type[DomainError], Row] = {
     errors.Invalid: (400, "UNSUPPORTED"),
     errors.NameInvalid: (400, "NAME_INVALID"),
     errors.TagInvalid: (400, "TAG_INVALID"),
@@ -20,6 +21,7 @@ TABLE: dict[type[DomainError], tuple[int, str]] = {
     errors.ManifestInvalid: (400, "MANIFEST_INVALID"),
     errors.ParameterInvalid: (400, "UNSUPPORTED"),
     errors.ObjectInvalid: (400, "UNSUPPORTED"),
+    errors.PatchFailed: (400, "UNSUPPORTED"),
     errors.BodyInterrupted: (400, "BLOB_UPLOAD_INVALID"),
     errors.MissingReference: (404, "MANIFEST_BLOB_UNKNOWN"),
     errors.RepositoryUnknown: (404, "NAME_UNKNOWN"),
@@ -30,11 +32,14 @@ TABLE: dict[type[DomainError], tuple[int, str]] = {
     errors.UploadUnknown: (404, "BLOB_UPLOAD_UNKNOWN"),
     errors.RouteUnknown: (404, "NAME_UNKNOWN"),
     errors.AlreadyExists: (409, "DENIED"),
+    errors.NameAmbiguous: (409, "DENIED"),
     errors.StaleRevision: (409, "DENIED"),
+    errors.ApplyConflict: (409, "DENIED"),
     errors.RangeMismatch: (416, "BLOB_UPLOAD_INVALID"),
     errors.UploadBusy: (409, "BLOB_UPLOAD_INVALID"),
     errors.BlobInUse: (409, "DENIED"),
     errors.RangeUnsatisfiable: (416, "SIZE_INVALID"),
+    errors.Expired: (410, "UNSUPPORTED"),
     errors.Unauthenticated: (401, "UNAUTHORIZED"),
     errors.CredentialsRejected: (401, "UNAUTHORIZED"),
     errors.ScopeMissing: (401, "UNAUTHORIZED"),
@@ -46,6 +51,7 @@ TABLE: dict[type[DomainError], tuple[int, str]] = {
     errors.TooSlow: (408, "BLOB_UPLOAD_INVALID"),
     errors.MethodUnsupported: (405, "UNSUPPORTED"),
     errors.Unsupported: (415, "UNSUPPORTED"),
+    errors.NotAcceptable: (406, "UNSUPPORTED"),
     errors.StorageFull: (507, "UNAVAILABLE"),
     errors.StorageReadOnly: (503, "UNAVAILABLE"),
     errors.StorageFailed: (503, "UNAVAILABLE"),
@@ -57,10 +63,10 @@ TABLE: dict[type[DomainError], tuple[int, str]] = {
 
 def render_error(error: DomainError, request: Request | None) -> Response:  # noqa: ARG001
     """Return the answer for an error, in the specification's form."""
-    status, code = _row(type(error))
+    status, code = find_row(TABLE, error, unknown="UNKNOWN")
     response = Response(
         status=status,
-        headers={"Content-Type": "application/json"},
+        headers={"Content-Type": "application/json", **common_headers(error)},
         body=render_body(code, error.message, error.detail),
     )
     match error:
@@ -68,10 +74,6 @@ def render_error(error: DomainError, request: Request | None) -> Response:  # no
             response.headers |= upload_headers(error.repository, error.upload_id, error.offset)
         case errors.RangeUnsatisfiable():
             response.headers["Content-Range"] = f"bytes */{error.size}"
-        case errors.MethodUnsupported():
-            response.headers["Allow"] = ", ".join(error.allowed)
-        case errors.TooMany() | errors.Unavailable():
-            response.headers["Retry-After"] = str(error.retry_after_seconds)
         case _:
             pass
     return response
@@ -102,11 +104,3 @@ def upload_headers(repository: object, upload_id: str, offset: int) -> dict[str,
         "Range": f"0-{max(offset - 1, 0)}",
         "Docker-Upload-UUID": upload_id,
     }
-
-
-def _row(kind: type[DomainError]) -> tuple[int, str]:
-    for ancestor in kind.__mro__:
-        row = TABLE.get(ancestor)
-        if row is not None:
-            return row
-    return 500, "UNKNOWN"

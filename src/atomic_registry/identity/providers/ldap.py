@@ -16,7 +16,7 @@ from atomic_registry.identity.providers.ldap_url import LdapUrl
 from atomic_registry.identity.providers.pairs import is_usable_pair
 
 if TYPE_CHECKING:
-    from atomic_registry.identity.providers.ldap_directory import Entry
+    from atomic_registry.identity.ldap_connection import Entry
 
 _logger = structlog.get_logger(__name__)
 
@@ -90,28 +90,32 @@ class Ldap:
 
     def _ask(self, username: str, password: str) -> Person | None:
         # Loading the client takes 0.2 s, which only those who use it should pay.
-        from atomic_registry.identity.providers.ldap_directory import (  # noqa: PLC0415
-            Directory,
+        from atomic_registry.identity.ldap_connection import (  # noqa: PLC0415
+            LdapServer,
+            Search,
+            can_bind,
+            connect,
         )
 
         settings = self._settings
-        directory = Directory(
-            url=settings.url,
+        url = settings.url
+        server = LdapServer(
+            url=url,
             bind_dn=settings.bind_dn,
             bind_password=settings.bind_password,
             is_insecure=settings.is_insecure,
             ca=settings.ca,
         )
-        entries = directory.search(
-            settings.url.filter_for(username), attributes=settings.attributes.names(), limit=2
-        )
+        search = Search(base=url.base, filter=url.filter_for(username), scope=url.scope)
+        with connect(server) as connection:
+            entries = connection.find(search, settings.attributes.names(), limit=2)
         if len(entries) > 1:
             _logger.warning("user name has several LDAP entries", provider=self._name)
         if len(entries) != 1:
             # An unknown user costs a connection and a bind too, so that time does not tell.
-            directory.can_bind(_NO_ENTRY, password)
+            can_bind(server, _NO_ENTRY, password)
             return None
-        return self._person(entries[0]) if directory.can_bind(entries[0].dn, password) else None
+        return self._person(entries[0]) if can_bind(server, entries[0].dn, password) else None
 
     def _person(self, entry: "Entry") -> Person:
         attributes = self._settings.attributes
@@ -139,7 +143,9 @@ def _first(entry: "Entry", names: Sequence[str]) -> str:
 
 def _text(value: bytes) -> str:
     try:
-        return value.decode()
+        text = value.decode()
     except UnicodeDecodeError:
-        # For example the objectGUID of Active Directory.
-        return base64.urlsafe_b64encode(value).decode()
+        text = ""
+    # Such as the objectGUID of Active Directory, bytes of which may well decode to signs that no
+    # name can hold.
+    return text if text.isprintable() and text else base64.urlsafe_b64encode(value).decode()

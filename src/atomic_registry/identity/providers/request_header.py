@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote, quote_plus, urlsplit
 
+from atomic_registry.identity.client_certificates import ClientAuthority, common_name_of
 from atomic_registry.identity.ports import Person
 
 _NAME_LENGTH = 255
@@ -44,8 +45,9 @@ class RequestHeaderProvider:
 
         Raises:
             ValueError: they let in anybody, or cannot work; the text says what to change.
+            OSError: the file of the authority cannot be read.
         """
-        _check(options)
+        self._authority = ClientAuthority(_check(options))
         self._options = options
 
     @property
@@ -53,20 +55,27 @@ class RequestHeaderProvider:
         """Prefix of the names of its identities."""
         return self._options.name
 
-    def authenticate(
-        self, headers: Mapping[str, str], client_common_name: str | None
-    ) -> Person | None:
+    def is_proxy(self, certificate: bytes) -> bool:
+        """Tell whether a verified client certificate, in DER, is one of the proxy's."""
+        if not certificate or not self._authority.has_issued(certificate):
+            return False
+        names = self._options.client_common_names
+        return not names or common_name_of(certificate) in names
+
+    def recognise(self, headers: Mapping[str, str], certificate: bytes) -> Person | None:
         """Return the person that the proxy names, None if it is not the proxy or names nobody.
 
         Args:
-            headers: of the request, each once; two of one name are the caller's to refuse.
-            client_common_name: of the client certificate, verified against `client_ca`; None
-                where there was none.
+            headers: of the request, also those that stand there twice.
+            certificate: what the client has shown and the listener has verified against one of
+                its authorities, in DER; empty where there was none.
         """
-        names = self._options.client_common_names
-        if client_common_name is None or (names and client_common_name not in names):
+        if not self.is_proxy(certificate):
             return None
-        given = {name.lower(): value.strip() for name, value in headers.items()}
+        given: dict[str, str] = {}
+        for name, value in headers.items():
+            # One of two would be the client's own, which the proxy has let through.
+            given[name.lower()] = "" if name.lower() in given else value.strip()
         identifier = _first(given, self._options.headers)
         if not identifier:
             return None
@@ -102,7 +111,8 @@ def _fill(template: str, url: str) -> str | None:
     return quote_plus(url).join(parts)
 
 
-def _check(options: RequestHeaderOptions) -> None:
+def _check(options: RequestHeaderOptions) -> Path:
+    """Return the file of the authority."""
     where = f"identity provider {options.name}"
     if options.client_ca is None:
         raise ValueError(
@@ -118,3 +128,4 @@ def _check(options: RequestHeaderOptions) -> None:
             raise ValueError(
                 f"{where}: '{key}' must hold {_URL} or {_QUERY}, else nobody comes back here"
             )
+    return options.client_ca

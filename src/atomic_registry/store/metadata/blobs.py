@@ -59,6 +59,15 @@ class SqlBlobs:
         row = {"repository_id": repository_id, "digest": str(digest), "created_at": now}
         self._connection.execute(self._insert_if_absent(blob_links), row)
 
+    def link_all(self, repository_id: int, digests: Sequence[Digest], now: datetime) -> None:
+        # Sorted, so that two who link the same blobs wait for each other in one order.
+        rows = [
+            {"repository_id": repository_id, "digest": text, "created_at": now}
+            for text in sorted(set(map(str, digests)))
+        ]
+        if rows:
+            self._connection.execute(self._insert_if_absent(blob_links), rows)
+
     def unlink(self, repository_id: int, digest: Digest) -> bool:
         statement = delete(blob_links).where(
             blob_links.c.repository_id == repository_id, blob_links.c.digest == str(digest)

@@ -1,18 +1,30 @@
 """The change log. Revisions have no gaps and are given in the order of commits."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, insert, literal_column, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    delete,
+    func,
+    insert,
+    literal_column,
+    select,
+    update,
+)
 
 from atomic_registry.content.ports import Change
+from atomic_registry.events import ports as events
 from atomic_registry.oci.reference import RepositoryName
 from atomic_registry.store.metadata.tables import changes, revision
 
 # In the text of the statement: only then is it seen that the partial index serves.
-_REPOSITORY: ColumnElement[str] = literal_column("'repository'")
+_OF_REPOSITORY = "repository"
+_REPOSITORY: ColumnElement[str] = literal_column(f"'{_OF_REPOSITORY}'")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,6 +37,7 @@ class Entry:
     name: str
     verb: str
     object: str
+    labels_before: str = ""
 
 
 class SqlChanges:
@@ -60,11 +73,20 @@ class SqlChanges:
                 "name": entry.name,
                 "verb": entry.verb,
                 "object": entry.object,
+                "labels_before": entry.labels_before,
             }
             for position, entry in enumerate(new)
         ]
         self._connection.execute(insert(changes), rows)
         return first
+
+    def newest_of_repositories(self, first: int) -> dict[str, int]:
+        """Return the newest revision of each repository among what `flush` wrote from `first` on."""
+        return {
+            _repository(entry.namespace, entry.name).value: first + position
+            for position, entry in enumerate(self._pending)
+            if entry.kind == "repository"
+        }
 
     def list_since(self, after: int, limit: int) -> list[tuple[int, Change]]:
         """Return changes of repositories with a revision above the given one, oldest first."""
@@ -114,6 +136,41 @@ class SqlChanges:
             for row in self._connection.execute(query)
         ]
 
+    def list_all(self, after: int, *, kinds: Collection[str], limit: int) -> events.LogPage:
+        """Return changes of these kinds above a revision; see `events.ports.ChangeLog`."""
+        rows: Sequence[Any] = ()
+        if kinds:
+            query = select(changes).where(changes.c.revision > after, changes.c.kind.in_(kinds))
+            if _OF_REPOSITORY not in kinds:
+                query = query.where(changes.c.kind != _REPOSITORY)
+            ordered = query.order_by(changes.c.revision).limit(limit)
+            rows = self._connection.execute(ordered).all()
+        return events.LogPage(
+            changes=[_logged(row) for row in rows],
+            floor=self.floor(),
+            newest=self.last_revision(),
+        )
+
+    def floor(self) -> int:
+        """Return the oldest revision that can be replayed from: the one before the first row."""
+        first: int | None = self._connection.execute(select(func.min(changes.c.revision))).scalar()
+        return self.last_revision() if first is None else first - 1
+
+    def drop(self, *, before: datetime, keep: int, limit: int) -> int:
+        """Drop the oldest changes; see `events.ports.ChangeLog`."""
+        oldest = (
+            select(changes.c.revision, changes.c.at)
+            .where(changes.c.revision <= self.last_revision() - max(keep, 1))
+            .order_by(changes.c.revision)
+            .limit(limit)
+        )
+        end = 0
+        for row in self._connection.execute(oldest):
+            if row.at >= before:
+                break
+            end = row.revision
+        return self._connection.execute(delete(changes).where(changes.c.revision <= end)).rowcount
+
     def last_revision(self) -> int:
         """Return the revision of the newest change, 0 if there is none."""
         last: int = self._connection.execute(select(revision.c.value)).scalar_one()
@@ -122,6 +179,20 @@ class SqlChanges:
     def touch(self) -> None:
         """Write the revision as it is: the smallest real write."""
         self._connection.execute(update(revision).values(value=revision.c.value))
+
+
+def _logged(row: Any) -> events.Change:
+    return events.Change(
+        revision=row.revision,
+        at=row.at,
+        actor=row.actor,
+        kind=row.kind,
+        namespace=row.namespace,
+        name=row.name,
+        verb=row.verb,
+        body=row.object,
+        labels_before=row.labels_before,
+    )
 
 
 def entry_of(change: Change) -> Entry:

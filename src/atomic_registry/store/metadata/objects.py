@@ -1,6 +1,6 @@
 """Stored objects: their fields as JSON, and the revision of their last change beside it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import TypeVar
 
@@ -8,6 +8,7 @@ import msgspec
 from sqlalchemy import ColumnElement, Connection, and_, bindparam, delete, select, tuple_, update
 
 from atomic_registry.clock import Clock
+from atomic_registry.content import streams
 from atomic_registry.errors import AlreadyExists, ObjectInvalid, ObjectUnknown, StaleRevision
 from atomic_registry.identity.ports import ObjectChange
 from atomic_registry.identity.records import KINDS
@@ -21,7 +22,7 @@ Kind = TypeVar("Kind", bound=KubeObject)
 _ADDED = "added"
 _MODIFIED = "modified"
 _DELETED = "deleted"
-OBJECT_KINDS = {kind.plural: kind for kind in KINDS}
+OBJECT_KINDS = {kind.plural: kind for kind in (*KINDS, *streams.KINDS)}
 
 _SET_REVISION = (
     update(objects)
@@ -63,7 +64,7 @@ class SqlObjects:
             _is_at(kind.plural, namespace, name)
         )
         row = self._connection.execute(query.with_for_update() if lock else query).first()
-        return None if row is None else _decoded(kind, row.body, row.revision)
+        return None if row is None else decoded(kind, row.body, row.revision)
 
     def list(
         self,
@@ -85,7 +86,7 @@ class SqlObjects:
         if namespace is not None:
             query = query.where(objects.c.namespace == namespace)
         rows = self._connection.execute(query)
-        return [_decoded(kind, row.body, row.revision) for row in rows]
+        return [decoded(kind, row.body, row.revision) for row in rows]
 
     def add(self, item: KubeObject, *, actor: str, now: datetime) -> None:
         meta = item.metadata
@@ -121,7 +122,7 @@ class SqlObjects:
         body = _encoded(item)
         is_it = _is_at(item.plural, meta.namespace, meta.name)
         self._connection.execute(update(objects).where(is_it).values(body=body))
-        self._append(item, _MODIFIED, body, actor)
+        self._append(item, _MODIFIED, body, actor, before=stored.metadata.labels)
 
     def remove(self, item: KubeObject, *, actor: str, now: datetime) -> None:
         meta = item.metadata
@@ -153,7 +154,15 @@ class SqlObjects:
         for position, item in self._written:
             item.metadata.resource_version = str(first + position)
 
-    def _append(self, item: KubeObject, verb: str, body: str, actor: str) -> None:
+    def _append(
+        self,
+        item: KubeObject,
+        verb: str,
+        body: str,
+        actor: str,
+        *,
+        before: Mapping[str, str] | None = None,
+    ) -> None:
         meta = item.metadata
         entry = Entry(
             actor=actor,
@@ -162,6 +171,7 @@ class SqlObjects:
             name=meta.name,
             verb=verb,
             object=body,
+            labels_before="" if before is None else msgspec.json.encode(before).decode(),
         )
         position = self._changes.append(entry)
         if verb != _DELETED:
@@ -178,7 +188,7 @@ def object_changes(rows: Sequence[tuple[int, Entry]]) -> list[ObjectChange]:
             name=entry.name,
             body=None
             if entry.verb == _DELETED
-            else _decoded(OBJECT_KINDS[entry.kind], entry.object, revision),
+            else decoded(OBJECT_KINDS[entry.kind], entry.object, revision),
         )
         for revision, entry in rows
     ]
@@ -194,7 +204,7 @@ def _encoded(item: KubeObject) -> str:
     return msgspec.json.encode(msgspec.structs.replace(item, metadata=bare)).decode()
 
 
-def _decoded(kind: type[Kind], body: str, revision: int) -> Kind:
+def decoded(kind: type[Kind], body: str, revision: int) -> Kind:
     item = msgspec.json.decode(body, type=kind)
     item.metadata.resource_version = str(revision) if revision else ""
     return item

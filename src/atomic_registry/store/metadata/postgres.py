@@ -6,8 +6,9 @@ It needs nothing but transactions and row locks, so that servers that are like P
 import asyncio
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
 from typing import Any, TypeVar
 
 import psycopg
@@ -17,6 +18,7 @@ from sqlalchemy.dialects import postgresql as dialect
 from atomic_registry.clock import Clock
 from atomic_registry.content.ports import Change, HotReads, StoredBlob, StoredManifest
 from atomic_registry.errors import MetadataFailed, StorageFull, StorageReadOnly
+from atomic_registry.events import ports as events
 from atomic_registry.identity.ports import StoredToken
 from atomic_registry.oci.digest import Digest
 from atomic_registry.oci.reference import Reference, RepositoryName
@@ -131,6 +133,16 @@ class PostgresMetadata:
 
     async def changes_since(self, revision: int, limit: int) -> list[tuple[int, Change]]:
         return await self._read(lambda tx: tx.changes.list_since(revision, limit))
+
+    async def list_changes(
+        self, after: int, *, kinds: Collection[str], limit: int
+    ) -> events.LogPage:
+        return await self._read(lambda tx: tx.changes.list_all(after, kinds=kinds, limit=limit))
+
+    async def drop_changes(self, *, before: datetime, keep: int, limit: int) -> int:
+        return await self._write(
+            lambda tx: tx.changes.drop(before=before, keep=keep, limit=limit), durable=False
+        )
 
     async def ping(self) -> None:
         await self._read(lambda tx: tx.changes.last_revision())

@@ -1,5 +1,6 @@
 """Repository rows, and the locks that keep pushes and removals apart."""
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from sqlalchemy import Connection, delete, select, update
@@ -75,10 +76,17 @@ class SqlRepositories:
         ).all()
         ids = [row.id for row in found]
         for start in range(0, len(ids), CHUNK_SIZE):
-            chunk = ids[start : start + CHUNK_SIZE]
-            for table in (tag_events, tags, manifest_edges, manifests, blob_links):
-                self._connection.execute(delete(table).where(table.c.repository_id.in_(chunk)))
-            self._connection.execute(delete(repositories).where(repositories.c.id.in_(chunk)))
+            self._remove(ids[start : start + CHUNK_SIZE])
         theirs = (uploads.c.repository >= first) & (uploads.c.repository < last)
         self._connection.execute(update(uploads).where(theirs).values(discarded=True))
         return [RepositoryName(row.name) for row in found]
+
+    def remove(self, repository_id: int, name: RepositoryName) -> None:
+        self._remove([repository_id])
+        theirs = uploads.c.repository == name.value
+        self._connection.execute(update(uploads).where(theirs).values(discarded=True))
+
+    def _remove(self, ids: Sequence[int]) -> None:
+        for table in (tag_events, tags, manifest_edges, manifests, blob_links):
+            self._connection.execute(delete(table).where(table.c.repository_id.in_(ids)))
+        self._connection.execute(delete(repositories).where(repositories.c.id.in_(ids)))

@@ -6,8 +6,9 @@ Several processes may use the file at once. Reads never wait for writes.
 import asyncio
 import sqlite3
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
 from pathlib import Path
 from typing import TypeVar
 
@@ -16,6 +17,7 @@ from sqlalchemy import exc
 from atomic_registry.clock import Clock
 from atomic_registry.content.ports import Change, HotReads, StoredBlob, StoredManifest
 from atomic_registry.errors import MetadataFailed
+from atomic_registry.events import ports as events
 from atomic_registry.identity.ports import StoredToken
 from atomic_registry.oci.digest import Digest
 from atomic_registry.oci.reference import Reference, RepositoryName
@@ -150,6 +152,16 @@ class SqliteMetadata:
 
     async def changes_since(self, revision: int, limit: int) -> list[tuple[int, Change]]:
         return await self._read(lambda tx: tx.changes.list_since(revision, limit))
+
+    async def list_changes(
+        self, after: int, *, kinds: Collection[str], limit: int
+    ) -> events.LogPage:
+        return await self._read(lambda tx: tx.changes.list_all(after, kinds=kinds, limit=limit))
+
+    async def drop_changes(self, *, before: datetime, keep: int, limit: int) -> int:
+        return await self._writer.submit(
+            lambda tx: tx.changes.drop(before=before, keep=keep, limit=limit), durable=False
+        )
 
     async def ping(self) -> None:
         await self._read(lambda tx: tx.changes.last_revision())

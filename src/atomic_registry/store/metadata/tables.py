@@ -46,6 +46,7 @@ PlainText = Text().with_variant(Text(collation="C"), "postgresql")
 RowId = BigInteger().with_variant(Integer(), "sqlite")
 
 _IS_OF_OBJECT = text("kind <> 'repository'")
+_IS_REMOVAL = text("digest IS NULL")
 
 metadata = MetaData()
 
@@ -56,6 +57,7 @@ repositories = Table(
     Column("name", PlainText, nullable=False, unique=True),
     Column("created_at", Moment, nullable=False),
     Column("pushed_at", Moment),
+    Column("revision", BigInteger, nullable=False, server_default="0"),
 )
 
 blobs = Table(
@@ -93,6 +95,7 @@ manifests = Table(
     Column("body", LargeBinary, nullable=False),
     UniqueConstraint("repository_id", "digest", name="manifests_digest"),
     Index("manifests_subject", "repository_id", "subject", "digest"),
+    Index("manifests_anywhere", "digest", "repository_id"),
 )
 
 manifest_edges = Table(
@@ -127,6 +130,13 @@ tag_events = Table(
     Column("actor", PlainText, nullable=False),
     Column("at", Moment, nullable=False),
     Index("tag_events_tag", "repository_id", "tag", "id"),
+    Index(
+        "tag_events_removals",
+        "repository_id",
+        "id",
+        sqlite_where=_IS_REMOVAL,
+        postgresql_where=_IS_REMOVAL,
+    ),
 )
 
 uploads = Table(
@@ -165,6 +175,7 @@ changes = Table(
     Column("object", PlainText, nullable=False),
     Column("namespace", PlainText, nullable=False, server_default=""),
     Column("name", PlainText, nullable=False, server_default=""),
+    Column("labels_before", PlainText, nullable=False, server_default=""),
     # Followers of the stored objects pass over the pushes, which are most of the log.
     Index(
         "changes_of_objects",

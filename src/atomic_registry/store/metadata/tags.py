@@ -94,6 +94,18 @@ class SqlTags:
             self._record(repository_id, removed, None, actor, now)
         return removed
 
+    def trim(self, repository_id: int, tag: Tag, *, keep: int) -> None:
+        mine = (tag_events.c.repository_id == repository_id) & (tag_events.c.tag == tag.value)
+        newest_dropped = (
+            select(tag_events.c.id)
+            .where(mine)
+            .order_by(tag_events.c.id.desc())
+            .offset(keep)
+            .limit(1)
+            .scalar_subquery()
+        )
+        self._connection.execute(delete(tag_events).where(mine, tag_events.c.id <= newest_dropped))
+
     def list(self, repository_id: int, *, after: str, limit: int) -> _Names:
         query = (
             select(tags.c.name)

@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
-from sqlalchemy import Connection, Row, bindparam, delete, insert, or_, select, update
+from sqlalchemy import Connection, Row, Select, bindparam, delete, insert, or_, select, update
 
 from atomic_registry.identity.ports import StoredToken, TokenKind
 from atomic_registry.store.metadata.statements import CHUNK_SIZE, is_storable
@@ -68,14 +68,15 @@ class SqlTokens:
     ) -> list[StoredToken]:
         if not is_storable(user, after):
             return []
-        query = (
-            select(tokens)
-            .where(tokens.c.user_name == user, tokens.c.id > after)
-            .where(tokens.c.kind.in_([kind.value for kind in kinds]))
-            .order_by(tokens.c.id)
-            .limit(limit)
-        )
+        query = _page(kinds, after, limit).where(tokens.c.user_name == user)
         return [_token(row) for row in self._connection.execute(query)]
+
+    def list_all(
+        self, *, kinds: Sequence[TokenKind], after: str = "", limit: int
+    ) -> list[StoredToken]:
+        if not is_storable(after):
+            return []
+        return [_token(row) for row in self._connection.execute(_page(kinds, after, limit))]
 
     def find_by_state(self, kind: TokenKind, key: str, value: str) -> StoredToken | None:
         if key != _LOOKUP_KEY:
@@ -111,6 +112,16 @@ class SqlTokens:
             chunk = ids[start : start + CHUNK_SIZE]
             self._connection.execute(delete(tokens).where(tokens.c.id.in_(chunk)))
         return len(ids)
+
+
+def _page(kinds: Sequence[TokenKind], after: str, limit: int) -> Select[tuple[object, ...]]:
+    return (
+        select(tokens)
+        .where(tokens.c.id > after)
+        .where(tokens.c.kind.in_([kind.value for kind in kinds]))
+        .order_by(tokens.c.id)
+        .limit(limit)
+    )
 
 
 def _token(row: Row[tuple[object, ...]]) -> StoredToken:

@@ -15,6 +15,7 @@ from atomic_registry.store.metadata.objects import OBJECT_KINDS, SqlObjects, obj
 from atomic_registry.store.metadata.repositories import SqlRepositories
 from atomic_registry.store.metadata.signing_keys import SqlSigningKeys
 from atomic_registry.store.metadata.statements import InsertIfAbsent
+from atomic_registry.store.metadata.streams import SqlStreams
 from atomic_registry.store.metadata.tags import SqlTags
 from atomic_registry.store.metadata.tokens import SqlTokens
 from atomic_registry.store.metadata.uploads import SqlUploads
@@ -32,6 +33,7 @@ class SqlTransaction:
         "objects",
         "repositories",
         "signing_keys",
+        "streams",
         "tags",
         "tokens",
         "uploads",
@@ -45,6 +47,7 @@ class SqlTransaction:
         self.uploads = SqlUploads(connection)
         self.manifests = SqlManifests(connection, insert_if_absent)
         self.tags = SqlTags(connection, insert_if_absent)
+        self.streams = SqlStreams(connection)
         self.tokens = SqlTokens(connection)
         self.login_failures = SqlLoginFailures(connection, insert_if_absent)
         self.signing_keys = SqlSigningKeys(connection)
@@ -59,6 +62,9 @@ class SqlTransaction:
         rows = self.changes.list_objects(after, kinds=[*OBJECT_KINDS], limit=limit)
         return object_changes(rows), self.changes.last_revision()
 
+    def change_floor(self) -> int:
+        return self.changes.floor()
+
     def flush(self, now: datetime) -> None:
         """Write the change rows; nothing but the commit may follow.
 
@@ -68,6 +74,7 @@ class SqlTransaction:
         self._first_revision = self.changes.flush(now)
         # These rows are locked already: this transaction wrote them.
         self.objects.set_revisions(self._first_revision)
+        self.streams.set_revisions(self.changes.newest_of_repositories(self._first_revision))
 
     def mark_committed(self) -> None:
         """Tell the written objects their revisions.

@@ -1,0 +1,1 @@
+"""Image streams, their tags and images: views of the content, with no copy of it."""
