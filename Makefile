@@ -72,6 +72,8 @@ docs: $(VENV)/.installed-dev ## regenerate the generated pages
 	@echo "* wrote docs/configuration.md"
 	@$(BIN)/atomic-registry config page registry-api >docs/registry-api.md
 	@echo "* wrote docs/registry-api.md"
+	@$(BIN)/atomic-registry config page kube-api >docs/kube-api.md
+	@echo "* wrote docs/kube-api.md"
 	@$(BIN)/atomic-registry config page cli >docs/cli.md
 	@echo "* wrote docs/cli.md"
 

@@ -121,9 +121,9 @@ async def test_a_directory_that_the_log_was_cut_off_from_reads_everything_anew(
     assert not await directory.refresh()
 
 
+# The store in memory holds no content.
+@pytest.mark.parametrize("store", ["sqlite", "postgresql"], indirect=True)
 async def test_pushes_are_in_the_log_of_those_who_want_them(store: MetadataDatabase) -> None:
-    if isinstance(store, MemoryIdentityStore):
-        pytest.skip("it holds no content")
     await create(store)
     await store.write(lambda tx: tx.append(change()))
     await add(store, user())

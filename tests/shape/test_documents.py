@@ -16,7 +16,7 @@ AUTH = (ROOT / "docs" / "auth.md").read_text()
 SAMPLES = re.findall(r"^```yaml\n(.*?)^```$", AUTH, re.MULTILINE | re.DOTALL)
 SECRETS = dict.fromkeys(re.findall(r"env: (\w+)", AUTH), "secret")
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
-GENERATED = {"cli.md", "configuration.md", "registry-api.md"}
+GENERATED = {"cli.md", "configuration.md", "kube-api.md", "registry-api.md"}
 
 
 def _provider(sample: str, directory: Path) -> object:

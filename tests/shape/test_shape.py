@@ -7,6 +7,7 @@ from pathlib import Path
 
 from atomic_registry.cli import page as commands_page
 from atomic_registry.config.render import render_page
+from atomic_registry.faces.api import page as api_page
 from atomic_registry.faces.registry import page as registry_page
 from atomic_registry.faces.registry.routes import ROWS
 
@@ -87,6 +88,11 @@ def test_the_page_of_the_registry_api_is_current() -> None:
     assert registry_page.render_page() == page, "run `make docs`"
 
 
+def test_the_page_of_the_api_is_current() -> None:
+    page = (ROOT / "docs" / "kube-api.md").read_text()
+    assert api_page.render_page() == page, "run `make docs`"
+
+
 def test_the_page_of_the_commands_is_current() -> None:
     page = (ROOT / "docs" / "cli.md").read_text()
     assert commands_page.render_page() == page, "run `make docs`"
@@ -94,6 +100,10 @@ def test_the_page_of_the_commands_is_current() -> None:
 
 def test_the_page_of_the_registry_api_explains_each_row_and_nothing_else() -> None:
     assert set(registry_page.MEANINGS) == {(method, path) for method, path, _, _ in ROWS}
+
+
+def test_the_page_of_the_api_explains_each_unusual_row_and_nothing_else() -> None:
+    assert set(api_page.MEANINGS) == set(api_page.other_endpoints())
 
 
 def test_help_imports_no_server_and_no_database() -> None:

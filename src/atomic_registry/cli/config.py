@@ -18,6 +18,12 @@ def _registry_api_page() -> str:
     return render_page()
 
 
+def _api_page() -> str:
+    from atomic_registry.faces.api.page import render_page  # noqa: PLC0415
+
+    return render_page()
+
+
 def _commands_page() -> str:
     from atomic_registry.cli.page import render_page  # noqa: PLC0415
 
@@ -27,6 +33,7 @@ def _commands_page() -> str:
 _PAGES: Mapping[str, Callable[[], str]] = {
     "configuration": render_configuration_page,
     "registry-api": _registry_api_page,
+    "kube-api": _api_page,
     "cli": _commands_page,
 }
 

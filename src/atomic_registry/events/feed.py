@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Callable, Collection, Sequence
 import structlog
 
 from atomic_registry.errors import Expired, Unavailable
-from atomic_registry.events.ports import Change, ChangeLog
+from atomic_registry.events.ports import ADDED, Change, ChangeLog
 
 _logger = structlog.get_logger(__name__)
 # Objects have up to 1.5 MiB, so a page is bounded by that times its length.
@@ -170,6 +170,20 @@ class Feed:
             self._subscriptions.add(subscription)
             self._is_wanted.set()
         return subscription
+
+    async def was_added(self, kind: str, name: str, *, since: int) -> bool:
+        """Tell whether an object of no namespace was made after a revision.
+
+        Raises:
+            Unavailable: the database cannot be read.
+        """
+        while True:
+            page = await self._log.list_changes(since, kinds={kind}, limit=_PAGE)
+            if any(change.name == name and change.verb == ADDED for change in page.changes):
+                return True
+            if len(page.changes) < _PAGE:
+                return False
+            since = page.changes[-1].revision
 
     def leave(self, subscription: Subscription) -> None:
         """End a subscription; no-op if it has left."""

@@ -13,7 +13,7 @@ from typing import Protocol
 import structlog
 
 from atomic_registry.clock import Clock
-from atomic_registry.errors import MethodUnsupported, TooMany, Unavailable
+from atomic_registry.errors import Expired, MethodUnsupported, TooMany, Unavailable
 from atomic_registry.events.feed import Feed, Subscription
 from atomic_registry.identity.actors import Actor
 from atomic_registry.identity.policy import Policy, Right, require_right
@@ -183,6 +183,8 @@ class WatchService:
         elif views is not None:
             await views.assume_all_shown()
         namespace = place.namespace
+        if namespace and since is not None:
+            await self._refuse_namesakes_past(namespace, since)
         subscription = await self._feed.subscribe(
             since,
             kinds=projector.kinds,
@@ -191,6 +193,11 @@ class WatchService:
         if views is not None:
             views.begin_at(subscription.joined_at)
         return Watch(place, options, projector, subscription, page), subscription
+
+    async def _refuse_namesakes_past(self, project: str, since: int) -> None:
+        """Keep from who may look into a project what was in an earlier one of its name."""
+        if await self._feed.was_added(Project.plural, project, since=since):
+            raise Expired(revision=since)
 
     def _projector_for(self, actor: Actor, place: Place) -> Projector:
         if place.resource.stored is Project:

@@ -129,6 +129,19 @@ async def test_streams_come_in_pages_without_gap_or_double(world: MasterWorld) -
     assert names == [it["metadata"]["name"] for it in everywhere["items"]]
 
 
+async def test_field_selectors_choose_tags_and_images_by_name(world: MasterWorld) -> None:
+    first = await pushed(world, "own/web", ONE, "v1")
+    await pushed(world, "own/web", TWO, "v2")
+
+    tags = await get(world, f"{OWN}/imagestreamtags?fieldSelector=metadata.name=web:v2")
+    assert ["web:v2"] == [it["metadata"]["name"] for it in tags["items"]]
+    path = "/apis/image.openshift.io/v1/images"
+    images = await get(
+        world, f"{path}?fieldSelector=metadata.name={first}", caller="everywhere-cluster-admin"
+    )
+    assert [first] == [it["metadata"]["name"] for it in images["items"]]
+
+
 async def test_retag_rollback_delete_and_undelete_show_in_pulls(world: MasterWorld) -> None:
     first = await pushed(world, "own/web", ONE, "v1")
     second = await pushed(world, "own/web", TWO, "v2")

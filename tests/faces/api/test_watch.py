@@ -213,6 +213,20 @@ async def test_history_that_is_gone_is_expired_also_in_the_stream(api: Api) -> N
     assert (410, "Expired") == (gone.status, gone.body["reason"])
 
 
+async def test_a_project_made_anew_does_not_show_what_its_namesake_held(api: Api) -> None:
+    since = await newest(api)
+    await make(api, "of-the-first")
+    await api.call("mary", "DELETE", f"{PROJECTS}/smoke")
+    await api.new_project("bob", "smoke")
+    refused = await respond(api, "bob", f"{ROBOTS}?watch=true&resourceVersion={since}")
+    assert 410 == refused.status
+    fresh = str((await api.get("bob", ROBOTS)).body["metadata"]["resourceVersion"])
+    async with opened(api, "bob", f"{ROBOTS}?watch=true&resourceVersion={fresh}") as stream:
+        body = {"metadata": {"name": "of-the-second"}}
+        await api.post("bob", ROBOTS, body)
+        assert [("ADDED", "of-the-second")] == await stream.take(1)
+
+
 async def test_bookmarks_come_each_minute_to_who_asks_for_them(api: Api) -> None:
     assert api.watches is not None
     clock = api.watches._clock

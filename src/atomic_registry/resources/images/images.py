@@ -73,7 +73,8 @@ class ImageService:
         def scan(tx: Transaction) -> Cut[HeldManifest]:
             found = tx.streams.list_images(after=after, limit=limit + 1)
             last = str(found[limit - 1].digest) if len(found) > limit else None
-            return Cut(items=found[:limit], revision=newest_revision(tx), last=last)
+            chosen = [it for it in found[:limit] if options.fields.matches("", str(it.digest))]
+            return Cut(items=chosen, revision=newest_revision(tx), last=last)
 
         cut = await self._metadata.read(scan)
         # No image has labels.

@@ -266,6 +266,7 @@ def _scan(
         _Found(stream=stream, tag=tagged, image=held)
         for tagged, held in rows
         if options.labels.matches(labels_of(stream := streams[held.repository]))
+        and options.fields.matches(stream.namespace, f"{stream.stream_name}:{tagged.tag}")
     ]
     if len(rows) < limit:
         return Cut(items=found, revision=revision, last=None)
