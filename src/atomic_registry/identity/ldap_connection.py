@@ -263,6 +263,9 @@ def _translated(server: LdapServer) -> Iterator[None]:
     except (LDAPException, OSError) as error:
         reason = " ".join(str(error).split()) or type(error).__name__
         raise _failed(server, reason) from error
+    except (LookupError, ValueError, TypeError) as error:
+        # The library's decoder trips over an answer that is no LDAP.
+        raise _failed(server, "its answer cannot be read") from error
 
 
 def _failed(server: LdapServer, reason: str) -> RemoteFailed:

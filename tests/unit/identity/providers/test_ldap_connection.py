@@ -35,7 +35,10 @@ def answering(tag: int, code: int, *, then: bytes = b"") -> Iterator[int]:
                     continue
                 # SEQUENCE { messageID, result { code, matchedDN "", diagnosticMessage "" } }
                 result = bytes([tag, 7, 0x0A, 1, code, 4, 0, 4, 0])
-                connection.sendall(bytes([0x30, len(result) + 3, *request[2:5]]) + result + then)
+                # It grows by a byte when the client has sent many.
+                message_id = request[2 : 4 + request[3]]
+                content = message_id + result
+                connection.sendall(bytes([0x30, len(content)]) + content + then)
                 connection.settimeout(5)
                 while connection.recv(4096):
                     pass
@@ -112,3 +115,8 @@ def test_an_id_of_bytes_stays_different_from_every_other(value: bytes, expected:
     )
     entry = Entry(dn="cn=mary", attributes={"objectguid": (value,)})
     assert Ldap(name="ldap", settings=settings)._person(entry).id == expected
+
+
+def test_an_answer_that_is_no_ldap_is_a_failure() -> None:
+    with answering(0x07, 0) as port, pytest.raises(RemoteFailed):
+        bind(port, is_insecure=True)
