@@ -5,10 +5,7 @@ from datetime import timedelta
 import pytest
 
 from atomic_registry import errors
-from atomic_registry.faces.oauth.errors import TABLE
-from atomic_registry.faces.oauth.options import OAuthOptions
 from atomic_registry.faces.oauth.pages import local_path
-from atomic_registry.faces.oauth.sessions import Sessions
 from atomic_registry.identity.oauth_clients import BROWSER, CHALLENGING, CLI
 from atomic_registry.identity.oauth_clients import CONSOLE as CONSOLE_CLIENT
 from atomic_registry.identity.tokens import hash_secret
@@ -16,11 +13,8 @@ from atomic_registry.web.messages import Response
 from tests.faces.oauth.browser import (
     CONSOLE,
     ISSUER,
-    KEY,
     VERIFIER,
     Browser,
-    Elsewhere,
-    Passwords,
     Server,
     authorize_path,
     basic,
@@ -28,23 +22,13 @@ from tests.faces.oauth.browser import (
     fragment_of,
     get_code,
     json_of,
-    make_server,
     query_of,
     text_of,
 )
-from tests.kit.clock import ManualClock
-from tests.kit.errors import LEAVES
+from tests.faces.oauth.conftest import GOOD, error_of
 
-GOOD = "https://good.example/cb"
 IMPLICIT = f"{ISSUER}/oauth/token/implicit"
 REFRESH_SECONDS = 30 * 86400
-
-
-@pytest.fixture
-async def server() -> Server:
-    made = await make_server()
-    await made.add_client("good", redirect_uris=[GOOD])
-    return made
 
 
 async def redeem(server: Server, code: str, **more: str) -> Response:
@@ -62,11 +46,6 @@ async def redeem(server: Server, code: str, **more: str) -> Response:
 async def refresh(server: Server, token: str, **more: str) -> Response:
     form = {"grant_type": "refresh_token", "client_id": "good", "refresh_token": token, **more}
     return await Browser(server).post("/oauth/token", **form)
-
-
-def error_of(answer: Response) -> str:
-    assert isinstance(answer.body, bytes)
-    return str(json_of(answer.body)["error"])
 
 
 @pytest.mark.parametrize(
@@ -465,82 +444,3 @@ async def test_an_unknown_scope_is_refused_at_the_client(server: Server) -> None
     for scope in ("admin", "role:admin", "role:a b:x", "user:full role:x:..", "repository:x:*"):
         answer = await Browser(server).get(authorize_path("good", GOOD, scope=scope))
         assert query_of(answer)["error"] == "invalid_scope"
-
-
-async def test_device_codes_cannot_be_guessed(server: Server) -> None:
-    program = Browser(server)
-    started = json_of((await program.post("/oauth/device_authorization", client_id=CLI)).body)
-    browser = Browser(server)
-    await browser.log_in(await browser.get("/login?then=/oauth/device"))
-    csrf = fields_of(await browser.get("/oauth/device"))["csrf"]
-    for _ in range(10):
-        answer = await browser.post("/oauth/device", csrf=csrf, user_code="BBBB-BBBB")
-        assert answer.status == 400
-    answer = await browser.post("/oauth/device", csrf=csrf, user_code=started["user_code"])
-    assert answer.status == 429
-    assert int(answer.headers["Retry-After"]) > 0
-
-
-async def test_a_device_is_not_approved_without_csrf_token_or_login(server: Server) -> None:
-    program = Browser(server)
-    started = json_of((await program.post("/oauth/device_authorization", client_id=CLI)).body)
-    browser = Browser(server)
-    form = {"user_code": started["user_code"], "action": "approve"}
-    assert (await browser.post("/oauth/device", **form)).status == 302
-    await browser.log_in(await browser.get("/login?then=/oauth/device"))
-    assert (await browser.post("/oauth/device", csrf="x", **form)).status == 302
-    poll = {
-        "grant_type": "urn:ietf:params:oauth:grant-type:device_code",
-        "client_id": CLI,
-        "device_code": started["device_code"],
-    }
-    assert error_of(await program.post("/oauth/token", **poll)) == "authorization_pending"
-
-
-async def test_an_answer_of_a_provider_for_another_login_is_refused() -> None:
-    elsewhere, other = Elsewhere(), Elsewhere(name="other")
-    server = await make_server(providers=[elsewhere, other, Passwords()])
-    browser = Browser(server)
-    await browser.get("/login/elsewhere")
-    state = elsewhere.asked["state"]
-    for target in (
-        "/oauth2callback/elsewhere?code=c&state=wrong",
-        "/oauth2callback/elsewhere?code=c",
-        f"/oauth2callback/other?code=c&state={state}",
-    ):
-        answer = await browser.get(target)
-        assert answer.headers["Location"].startswith("/login?")
-        assert "token_expired" in answer.headers["Location"]
-    stranger = await Browser(server).get(f"/oauth2callback/elsewhere?code=c&state={state}")
-    assert "token_expired" in stranger.headers["Location"]
-    refused = await browser.get(f"/oauth2callback/elsewhere?error=access_denied&state={state}")
-    assert "access_denied" in refused.headers["Location"]
-    again = await browser.get(f"/oauth2callback/elsewhere?code=c&state={state}")
-    assert "token_expired" in again.headers["Location"]
-
-
-async def test_logout_needs_the_form_of_the_session(server: Server) -> None:
-    browser = Browser(server)
-    page = await browser.get("/logout")
-    assert "You are logged out" not in text_of(await browser.post("/logout", csrf="x"))
-    done = await browser.send("POST", "/logout", form=fields_of(page))
-    assert "You are logged out" in text_of(done)
-    assert "Max-Age=0" in done.headers["Set-Cookie"]
-
-
-def test_cookies_of_an_old_key_are_read_and_of_a_foreign_one_not() -> None:
-    clock = ManualClock()
-
-    def sessions(*keys: bytes) -> Sessions:
-        return Sessions(OAuthOptions(issuer=ISSUER, session_keys=keys), clock)
-
-    made = sessions(KEY).fresh()
-    text = sessions(KEY).cookie(made).partition(";")[0].partition("=")[2]
-    assert sessions(b"n" * 32, KEY)._open(text) is not None
-    assert sessions(b"n" * 32)._open(text) is None
-    assert made.csrf not in text
-
-
-def test_every_error_has_a_row() -> None:
-    missing = [leaf.__name__ for leaf in LEAVES if not any(it in TABLE for it in leaf.__mro__)]
-    assert missing == []
