@@ -200,6 +200,32 @@ async def _seed(store: MemoryIdentityStore) -> dict[str, Actor]:
     return actors | {"root": root, "nobody": ANONYMOUS}
 
 
+def _guard(
+    handlers: routes.Handlers,
+    policy: RbacPolicy,
+    directory: Directory,
+    authenticator: _ByHeader,
+    clock: ManualClock,
+) -> Guard:
+    face = Face(
+        name="api",
+        router=Router(routes.endpoints(handlers), routes.CONVERTERS),
+        render_error=render_error,
+        render_internal=render_internal,
+        default_headers={},
+        impersonator=Impersonator(policy, directory),
+    )
+    metrics = HttpMetrics(((row[0], row[1]) for row in routes.ROWS), workers=1)
+    return Guard(
+        face,
+        policy,
+        authenticator,
+        metrics=metrics,
+        clock=clock,
+        access_log=False,
+    )
+
+
 @pytest.fixture
 async def api() -> Api:
     store, clock = MemoryIdentityStore(), ManualClock()
@@ -258,21 +284,5 @@ async def api() -> Api:
         watches=WatchHandlers(watches, clock),
         probes=ProbeHandlers({}, no_metrics),
     )
-    face = Face(
-        name="api",
-        router=Router(routes.endpoints(handlers), routes.CONVERTERS),
-        render_error=render_error,
-        render_internal=render_internal,
-        default_headers={},
-        impersonator=Impersonator(policy, directory),
-    )
-    metrics = HttpMetrics(((row[0], row[1]) for row in routes.ROWS), workers=1)
-    guard = Guard(
-        face,
-        policy,
-        _ByHeader(actors, directory),
-        metrics=metrics,
-        clock=clock,
-        access_log=False,
-    )
+    guard = _guard(handlers, policy, directory, _ByHeader(actors, directory), clock)
     return Api(guard, store, directory, actors, projects, deleted, feed, watches)
