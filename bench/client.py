@@ -124,7 +124,7 @@ def together(work: Work, port: int, *, tls: bool, items: Sequence[Any], connecti
     ]
     for process in processes:
         process.start()
-    ended = [results.get(timeout=WAIT_SECONDS) for _ in processes]
+    ended: list[tuple[float, float, str]] = [results.get(timeout=WAIT_SECONDS) for _ in processes]
     for process in processes:
         process.join(WAIT_SECONDS)
     failures = sorted({error for _, _, error in ended if error})

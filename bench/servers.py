@@ -124,12 +124,17 @@ def nginx(work: Path, port: int, certificate: Certificate | None) -> Launch:
     return ["nginx", "-c", str(settings), "-p", str(work / "nginx-run")], {}
 
 
-KINDS: dict[str, Callable[[Path, int, Certificate | None], Launch]] = {
+Launcher = Callable[[Path, int, Certificate | None], Launch]
+KINDS: dict[str, Launcher] = {
     "ours": ours,
     "docker-registry": docker_registry,
     "nginx": nginx,
 }
-_ALL = {**KINDS, "guarded": guarded, "guarded, one worker": partial(guarded, workers=1)}
+_ALL: dict[str, Launcher] = {
+    **KINDS,
+    "guarded": guarded,
+    "guarded, one worker": partial(guarded, workers=1),
+}
 
 
 def _answers(server: Server) -> bool:

@@ -36,11 +36,11 @@ class SqlManifests:
 
     def put(self, repository_id: int, manifest: NewManifest, now: datetime) -> bool:
         insert_row = self._insert_if_absent(manifests).returning(manifests.c.id)
-        row = _manifest_row(repository_id, manifest, now)
+        row = manifest_row(repository_id, manifest, now)
         if self._connection.execute(insert_row, row).first() is None:
             self._take_over_media_type(repository_id, manifest)
             return False
-        edges = _edge_rows(repository_id, manifest)
+        edges = edge_rows(repository_id, manifest)
         if edges:
             self._connection.execute(insert(manifest_edges), edges)
         return True
@@ -129,7 +129,7 @@ class SqlManifests:
         ]
 
 
-def _manifest_row(
+def manifest_row(
     repository_id: int, manifest: NewManifest, now: datetime
 ) -> dict[str, str | int | bytes | datetime | None]:
     return {
@@ -145,7 +145,7 @@ def _manifest_row(
     }
 
 
-def _edge_rows(repository_id: int, manifest: NewManifest) -> list[dict[str, str | int]]:
+def edge_rows(repository_id: int, manifest: NewManifest) -> list[dict[str, str | int]]:
     text = str(manifest.digest)
     edges = {(str(blob), "blob") for blob in manifest.blobs}
     edges |= {(str(child), "child") for child in manifest.children}
