@@ -16,6 +16,7 @@ _VALUES: dict[str, Any] = {
     "size": 7,
     "limit": 9,
     "limit_seconds": 9,
+    "seconds": 60.0,
     "expected": 1,
     "actual": 2,
     "received": 4,

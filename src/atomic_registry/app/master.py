@@ -28,6 +28,7 @@ from atomic_registry.faces.api.objects import (
 )
 from atomic_registry.faces.api.openapi import OpenApiHandlers
 from atomic_registry.faces.api.reviews import ReviewHandlers
+from atomic_registry.faces.api.time_limits import TimeLimit
 from atomic_registry.faces.api.token_reviews import TokenReviewHandlers
 from atomic_registry.faces.api.tokens import (
     AccessTokenHandlers,
@@ -55,6 +56,7 @@ from atomic_registry.resources.tokens import (
     OwnTokenService,
     RobotTokenService,
 )
+from atomic_registry.resources.watch import WatchLimits
 from atomic_registry.store.metadata import MetadataDatabase
 from atomic_registry.web.cors import Cors
 from atomic_registry.web.endpoint import Router
@@ -99,6 +101,9 @@ class MasterWorker:
         self._metrics = metrics
         self._files = files
         self._blobs = blobs
+        self._watch_limits = WatchLimits(
+            per_user=settings.master.watches_per_user, total=settings.master.watches
+        )
         self._registry_host = registry_host(settings, files.public_url)
         config = files.config
         self.access = AccessControl(
@@ -121,6 +126,9 @@ class MasterWorker:
             },
             forwarding=self.access.forwarding,
             impersonator=Impersonator(self.access.policy, self.access.directory),
+            time_limit=TimeLimit(
+                seconds=settings.master.request_seconds, prefixes=_API_PREFIXES
+            ).of,
             cors=Cors(map(origin_pattern, config.cors_allowed_origins), prefixes=_API_PREFIXES),
         )
         self.guard = Guard(
@@ -202,7 +210,12 @@ class MasterWorker:
         patches = PatchService(clock, access.policy)
         images = Images(store, self._blobs, access.policy, clock, host=self._registry_host)
         self._watching = Watching(
-            store, access, projects, clock, projectors={"imagestreams": images.projector}
+            store,
+            access,
+            projects,
+            clock,
+            projectors={"imagestreams": images.projector},
+            limits=self._watch_limits,
         )
         return api.Handlers(
             objects=ObjectHandlers(

@@ -9,7 +9,7 @@ from atomic_registry.clock import Clock
 from atomic_registry.events.feed import Feed
 from atomic_registry.resources.projections import Projector
 from atomic_registry.resources.projects import ProjectService
-from atomic_registry.resources.watch import WatchAuthority, WatchService
+from atomic_registry.resources.watch import WatchAuthority, WatchLimits, WatchService
 from atomic_registry.store.metadata import MetadataDatabase
 
 
@@ -24,6 +24,7 @@ class Watching:
         clock: Clock,
         *,
         projectors: Mapping[str, Projector],
+        limits: WatchLimits,
     ) -> None:
         self._feed = Feed(metadata)
         self._tasks: list[asyncio.Task[None]] = []
@@ -38,6 +39,7 @@ class Watching:
             ),
             clock=clock,
             projectors=projectors,
+            limits=limits,
         )
 
     def start(self) -> None:

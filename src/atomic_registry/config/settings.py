@@ -127,6 +127,18 @@ class MasterSettings:
         "`htpasswd` starts closed, with one administrator.",
     )
     workers: int = option(1, "Number of worker processes of the master.", minimum=1)
+    request_seconds: int = option(
+        60,
+        "How long a request to the API may take; a watch may go on. Clients ask for less by "
+        "`timeout=30s` in the query.",
+        minimum=1,
+    )
+    watches_per_user: int = option(
+        100, "How many watches one user may have open, per worker process.", minimum=1
+    )
+    watches: int = option(
+        5000, "How many watches may be open altogether, per worker process.", minimum=1
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

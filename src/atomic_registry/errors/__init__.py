@@ -39,6 +39,7 @@
     ├── TooLarge
     ├── TooMany
     ├── TooSlow                  the client sent nothing for too long
+    ├── TimedOut                 a request took longer than it may; what it does may still happen
     ├── Unsupported
     │   ├── MethodUnsupported
     │   └── NotAcceptable        none of the forms that the client takes is served
@@ -112,6 +113,7 @@ from atomic_registry.errors.unavailable import (
     StorageFailed,
     StorageFull,
     StorageReadOnly,
+    TimedOut,
     Unavailable,
 )
 
@@ -158,6 +160,7 @@ __all__ = [
     "StorageFull",
     "StorageReadOnly",
     "TagInvalid",
+    "TimedOut",
     "TooLarge",
     "TooMany",
     "TooSlow",

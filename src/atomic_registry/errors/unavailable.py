@@ -54,6 +54,16 @@ class ProviderFailed(Unavailable):
         )
 
 
+class TimedOut(DomainError):
+    """A request took longer than it may. Whether it still takes effect is unknown."""
+
+    def __init__(self, *, seconds: float) -> None:
+        super().__init__(
+            f"the request took longer than {seconds:g} seconds; it may still take effect: "
+            "look at what it was about before you try again"
+        )
+
+
 class RemoteFailed(Unavailable):
     """A remote server gives no usable answer."""
 

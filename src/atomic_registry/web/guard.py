@@ -1,5 +1,6 @@
 """The only wrapper round a handler: who calls, may they, and what a failure looks like."""
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
@@ -8,11 +9,11 @@ from typing import Protocol
 import structlog
 
 from atomic_registry.clock import Clock
-from atomic_registry.errors import Denied, DomainError, Unauthenticated
+from atomic_registry.errors import Denied, DomainError, TimedOut, Unauthenticated
 from atomic_registry.identity.actors import ANONYMOUS, Actor
 from atomic_registry.identity.policy import Policy, require, require_right
 from atomic_registry.web.cors import Cors
-from atomic_registry.web.endpoint import Access, Router
+from atomic_registry.web.endpoint import Access, Endpoint, Router
 from atomic_registry.web.forwarded import Forwarding
 from atomic_registry.web.impersonation import Impersonator
 from atomic_registry.web.logs import AccessLog
@@ -22,11 +23,16 @@ from atomic_registry.web.metrics import UNMATCHED, HttpMetrics
 _logger = structlog.get_logger(__name__)
 
 
+def _unlimited(_request: Request) -> float | None:
+    return None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Face:
     """What one HTTP face decides about its answers.
 
     `render_error` gets None for the request where the request could not even be read.
+    `time_limit` says how many seconds a handler may take, None for no limit; it may refuse.
     """
 
     name: str
@@ -37,6 +43,7 @@ class Face:
     forwarding: Forwarding = field(default_factory=Forwarding)
     cors: Cors = field(default_factory=Cors)
     impersonator: Impersonator | None = None
+    time_limit: Callable[[Request], float | None] = _unlimited
 
 
 class Authenticator(Protocol):
@@ -115,7 +122,7 @@ class Guard:
                     if access.right is not None:
                         await self._decide(partial(self._assume, request))
                     await self._decide(partial(self._require, request, access))
-                response = await endpoint.handler(request)
+                response = await self._handle(endpoint, request)
             except DomainError as error:
                 # No row is for OPTIONS: a browser's question comes to here.
                 response = self.face.cors.answer(request) or self.face.render_error(error, request)
@@ -150,6 +157,20 @@ class Guard:
             response = face.render_error(error, request)
         self._complete(request, response, endpoint.path, start)
         return response
+
+    async def _handle(self, endpoint: Endpoint, request: Request) -> Response:
+        seconds = self.face.time_limit(request)
+        if seconds is None:
+            return await endpoint.handler(request)
+        limit = asyncio.timeout(seconds)
+        try:
+            async with limit:
+                return await endpoint.handler(request)
+        except TimeoutError as error:
+            # A handler may fail of a timeout of its own.
+            if not limit.expired():
+                raise
+            raise TimedOut(seconds=seconds) from error
 
     async def _decide(self, check: Callable[[], None]) -> None:
         try:

@@ -22,6 +22,7 @@ from atomic_registry.faces.api.objects import (
 )
 from atomic_registry.faces.api.openapi import OpenApiHandlers
 from atomic_registry.faces.api.reviews import ReviewHandlers
+from atomic_registry.faces.api.time_limits import TimeLimit
 from atomic_registry.faces.api.token_reviews import TokenReviewHandlers
 from atomic_registry.faces.api.tokens import (
     AccessTokenHandlers,
@@ -69,6 +70,8 @@ from tests.kit.bodies import BytesBody
 from tests.kit.clock import ManualClock
 from tests.kit.identity_store import MemoryIdentityStore
 
+# How long a request may take.
+SECONDS = 60.0
 START = datetime(2026, 1, 1, tzinfo=UTC)
 PROJECTS = "/apis/project.openshift.io/v1/projects"
 REQUESTS = "/apis/project.openshift.io/v1/projectrequests"
@@ -214,6 +217,7 @@ def _guard(
         render_internal=render_internal,
         default_headers={},
         impersonator=Impersonator(policy, directory),
+        time_limit=lambda request: TimeLimit(seconds=SECONDS, prefixes=("/api",)).of(request),
     )
     metrics = HttpMetrics(((row[0], row[1]) for row in routes.ROWS), workers=1)
     return Guard(

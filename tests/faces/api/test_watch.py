@@ -303,7 +303,10 @@ async def test_a_user_and_everybody_together_have_so_many_watches(api: Api) -> N
             assert isinstance(response.body, StreamBody)
             bodies.append(response.body)
         refused = await respond(api, user, f"{ROBOTS}?watch=1")
-        assert 429 == refused.status and "Retry-After" in refused.headers
+        assert (429, "10") == (refused.status, refused.headers["Retry-After"])
+        assert isinstance(refused.body, bytes)
+        status = json.loads(refused.body)
+        assert ("TooManyRequests", 10) == (status["reason"], status["details"]["retryAfterSeconds"])
     for body in bodies:
         await body.close()
         await body.close()
@@ -360,3 +363,19 @@ async def test_a_watch_has_the_form_that_its_client_asks_for(api: Api) -> None:
         assert "PartialObjectMetadata" == (await stream.next())[1]["kind"]
     async with opened(api, "mary", f"{ROBOTS}?watch=1", "application/json;stream=watch") as stream:
         assert "application/json;stream=watch" == stream.response.headers["Content-Type"]
+
+
+async def test_a_watcher_that_is_too_slow_is_cut_off_and_goes_on_after_a_list(
+    api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("atomic_registry.events.feed._MAX_QUEUED", 3)
+    async with opened(api, "mary", f"{ROBOTS}?watch=1&resourceVersion={await newest(api)}") as slow:
+        for number in range(5):
+            await make(api, f"robot-{number}")
+        await asyncio.sleep(0.05)
+        assert await slow.is_over()
+
+    seen = await newest(api)
+    async with opened(api, "mary", f"{ROBOTS}?watch=1&resourceVersion={seen}") as again:
+        await make(api, "later")
+        assert [("ADDED", "later")] == await again.take(1)

@@ -76,7 +76,18 @@ async def cancelled(_request: Request) -> Response:
     raise asyncio.CancelledError
 
 
+async def slow(_request: Request) -> Response:
+    await asyncio.sleep(30)
+    raise AssertionError
+
+
+async def impatient(_request: Request) -> Response:
+    raise TimeoutError("a peer of the handler")
+
+
 ROWS = [
+    Endpoint("GET", "/slow", Access(None), slow),
+    Endpoint("GET", "/impatient", Access(None), impatient),
     Endpoint("GET", "/probe", Access(None), answer),
     Endpoint("GET", "/bad", Access(None), bad_tag),
     Endpoint("GET", "/crash", Access(None), crash),
@@ -115,6 +126,7 @@ def make_guard(metrics: HttpMetrics) -> Guard:
         render_error=render_error,
         render_internal=lambda request_id: Response(status=500, body=request_id.encode()),
         default_headers={"X-Own": "face", "X-Face": "test"},
+        time_limit=lambda request: None if request.path == "/probe" else 0.05,
     )
     return Guard(
         face, AlicePulls(), Authenticator(), metrics=metrics, clock=SystemClock(), access_log=False
@@ -157,6 +169,21 @@ async def test_every_request_gets_its_answer(
 async def test_default_headers_do_not_replace_those_of_the_handler(metrics: HttpMetrics) -> None:
     response = await make_guard(metrics).serve(request_for("/probe"))
     assert response.headers == {"X-Own": "1", "X-Face": "test", "X-Request-Id": "7"}
+
+
+async def test_a_handler_that_takes_too_long_is_given_up(metrics: HttpMetrics) -> None:
+    response = await make_guard(metrics).serve(request_for("/slow"))
+
+    assert (400, b"TimedOut") == (response.status, response.body)
+    assert b"requests_in_flight 0.0" in metrics.render()
+
+
+async def test_a_timeout_of_the_handlers_own_is_not_taken_for_the_limit(
+    metrics: HttpMetrics,
+) -> None:
+    response = await make_guard(metrics).serve(request_for("/impatient"))
+
+    assert 500 == response.status
 
 
 async def test_cancellation_is_never_swallowed(metrics: HttpMetrics) -> None:

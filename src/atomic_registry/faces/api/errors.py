@@ -50,6 +50,7 @@ TABLE: dict[type[DomainError], Row] = {
     errors.TooLarge: (413, "RequestEntityTooLarge"),
     errors.TooMany: (429, "TooManyRequests"),
     errors.TooSlow: (408, "Timeout"),
+    errors.TimedOut: (504, "Timeout"),
     errors.MethodUnsupported: (405, "MethodNotAllowed"),
     errors.Unsupported: (415, "UnsupportedMediaType"),
     errors.NotAcceptable: (406, "NotAcceptable"),

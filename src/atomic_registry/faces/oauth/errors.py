@@ -31,6 +31,7 @@ TABLE: dict[type[DomainError], Row] = {
     errors.TooLarge: (413, "invalid_request"),
     errors.TooMany: (429, "temporarily_unavailable"),
     errors.TooSlow: (408, "invalid_request"),
+    errors.TimedOut: (504, "temporarily_unavailable"),
     errors.MethodUnsupported: (405, "invalid_request"),
     errors.Unsupported: (415, "invalid_request"),
     errors.NotAcceptable: (406, "invalid_request"),

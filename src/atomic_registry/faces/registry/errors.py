@@ -49,6 +49,7 @@ TABLE: dict[type[DomainError], Row] = {
     errors.TooLarge: (413, "SIZE_INVALID"),
     errors.TooMany: (429, "TOOMANYREQUESTS"),
     errors.TooSlow: (408, "BLOB_UPLOAD_INVALID"),
+    errors.TimedOut: (504, "UNAVAILABLE"),
     errors.MethodUnsupported: (405, "UNSUPPORTED"),
     errors.Unsupported: (415, "UNSUPPORTED"),
     errors.NotAcceptable: (406, "UNSUPPORTED"),
