@@ -8,11 +8,12 @@ import socket
 import ssl
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import structlog
 from argon2 import PasswordHasher
 
-from atomic_registry.app.admin_kubeconfig import ensure_kubeconfig
+from atomic_registry.app.master_certificates import ensure_master_certificates
 from atomic_registry.clock import Clock
 from atomic_registry.config.environment import process_environment
 from atomic_registry.config.identity_providers import RequestHeader
@@ -25,17 +26,10 @@ from atomic_registry.config.master_config import (
     load_session_secrets,
 )
 from atomic_registry.config.settings import Settings, parse_listen
-from atomic_registry.identity.actors import CLUSTER_ADMINS
-from atomic_registry.system.ca import (
-    ensure_client_certificate,
-    ensure_server_certificate,
-    ensure_signer,
-)
 from atomic_registry.system.durable_files import locked, write_file
 from atomic_registry.system.tls import NamedPair, TlsOptions
 
 _logger = structlog.get_logger(__name__)
-ADMINISTRATOR = "system:admin"
 ADMINISTRATOR_NAME = "admin"
 _PASSWORD_LENGTH = 24
 _TLS_VERSIONS = {
@@ -82,9 +76,6 @@ def prepare_master_files(settings: Settings, clock: Clock) -> MasterFiles:
     config = load_master_config(path, process_environment())
     if config.ignored:
         _logger.warning("keys without effect here", file=str(path), keys=list(config.ignored))
-    signer = ensure_signer(directory, clock=clock)
-    pair = ensure_server_certificate(directory, hostnames(settings), signer, clock=clock)
-    administrator = ensure_client_certificate(ADMINISTRATOR, [CLUSTER_ADMINS], signer, clock=clock)
     secrets = config.oauth_config.session_config.session_secrets_file
     if secrets is None:
         secrets = directory / "session-secrets.yaml"
@@ -98,15 +89,16 @@ def prepare_master_files(settings: Settings, clock: Clock) -> MasterFiles:
         or config.master_public_url
         or default_public_url(settings)
     ).rstrip("/")
-    with locked(directory):
-        ensure_kubeconfig(directory, ADMINISTRATOR, public_url, signer.certificate, administrator)
+    made = ensure_master_certificates(
+        directory, hostnames(settings, public_url), public_url, clock=clock
+    )
     return MasterFiles(
         config=config,
         public_url=public_url,
-        certificate=serving.cert_file or pair.certificate,
-        key=serving.key_file or pair.key,
+        certificate=serving.cert_file or made.server.certificate,
+        key=serving.key_file or made.server.key,
         client_ca=serving.client_ca,
-        authority=signer.certificate,
+        authority=made.signer.certificate,
         session_secrets=load_session_secrets(secrets),
         first_password=first_password,
     )
@@ -143,10 +135,11 @@ def _make_administrator(path: Path, clock: Clock) -> str:
     return password
 
 
-def hostnames(settings: Settings) -> list[str]:
+def hostnames(settings: Settings, public_url: str) -> list[str]:
     """Return the names and addresses that certificates are made for."""
     named = [name.strip() for name in settings.master.hostnames.split(",") if name.strip()]
-    machine = [socket.gethostname(), "localhost", "127.0.0.1", "::1"]
+    public = urlsplit(public_url).hostname or "localhost"
+    machine = [public, socket.gethostname(), "localhost", "127.0.0.1", "::1"]
     return list(dict.fromkeys((*named, *machine)))
 
 

@@ -26,6 +26,9 @@ class Entry:
 
 
 COMMANDS: Mapping[str, Entry] = {
+    "ca": Entry(
+        target="authority", help="Make certificates and keys, and encrypt secrets for files."
+    ),
     "can-i": Entry(target="rights:can_i", help="Ask whether you may do something, and why."),
     "completion": Entry(
         target="completion", help="Print what makes your shell complete commands and options."

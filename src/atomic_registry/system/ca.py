@@ -2,82 +2,61 @@
 
 Files, their names and the serial file are those of `oadm ca`, so that an authority made by the
 original goes on being used. Processes that start together take turns by a lock file.
+Certificates that others have issued are never replaced unless that is asked for.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import contextlib
+import re
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
-from cryptography.x509.oid import ExtendedKeyUsageOID
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from atomic_registry.clock import Clock
 from atomic_registry.config.load import ConfigInvalid, Mistake
 from atomic_registry.system.certificates import (
-    Authority,
     CertificateRequest,
     certificate_pem,
     common_name,
     general_name,
-    is_self_signed,
     is_worn,
     issue,
-    issue_authority,
     key_pem,
     names_of,
+    new_key,
     subject_name,
 )
-from atomic_registry.system.durable_files import locked, write_file
+from atomic_registry.system.durable_files import locked
+from atomic_registry.system.pairs import Pair, settle_locked, write_pair
+from atomic_registry.system.signers import (
+    CERTIFICATE_DAYS,
+    Issue,
+    Signer,
+    ensure_signer,
+    load_authority,
+    next_serial,
+    unusable,
+)
 
-SIGNER_DAYS = 1825
-CERTIFICATE_DAYS = 730
+__all__ = [
+    "CERTIFICATE_DAYS",
+    "Issue",
+    "Pair",
+    "Signer",
+    "ensure_client_certificate",
+    "ensure_server_certificate",
+    "ensure_server_pair",
+    "ensure_signer",
+    "is_foreign",
+    "issue_server_pair",
+    "renew_server_pair",
+]
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Signer:
-    """Files of a certificate authority."""
-
-    certificate: Path
-    key: Path
-    serial: Path
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Pair:
-    """Files of a certificate, followed by its authority's, and of its private key."""
-
-    certificate: Path
-    key: Path
-
-
-def ensure_signer(
-    directory: Path, name: str = "", *, clock: Clock, days: int = SIGNER_DAYS
-) -> Signer:
-    """Return the directory's `ca.crt`, `ca.key` and `ca.serial.txt`; make them if there are none.
-
-    When less than a third of its life remains, the certificate is issued anew for the same key
-    and name, so that everything it has signed stays good.
-
-    Raises:
-        ConfigInvalid: there are files, but no authority in them; they are left alone.
-    """
-    signer = Signer(
-        certificate=directory / "ca.crt",
-        key=directory / "ca.key",
-        serial=directory / "ca.serial.txt",
-    )
-    with locked(directory):
-        if not signer.certificate.exists():
-            _make_signer(signer, name, clock, days)
-        elif signer.key.exists():
-            authority = _load_authority(signer)
-            if is_self_signed(authority.certificate) and is_worn(authority.certificate, clock):
-                renewed = issue_authority(authority.certificate.subject, authority.key, clock, days)
-                write_file(signer.certificate, certificate_pem(renewed), 0o644)
-    return signer
+# Names of authorities that this product, or the original, has made.
+_OWN_SIGNER = re.compile(r"(?:atomic-registry|openshift)-signer@[0-9]+\Z")
 
 
 def ensure_server_certificate(
@@ -89,22 +68,52 @@ def ensure_server_certificate(
     days: int = CERTIFICATE_DAYS,
     name: str = "master.server",
 ) -> Pair:
-    """Return `<name>.crt` and `<name>.key`, good for every one of the host names and addresses.
+    """Return `<name>.crt` and `<name>.key`, as `ensure_server_pair` leaves them."""
+    pair = Pair(certificate=directory / f"{name}.crt", key=directory / f"{name}.key")
+    ensure_server_pair(pair, hostnames, signer, how=Issue(clock=clock, days=days))
+    return pair
 
-    They are issued anew when a name is missing, less than a third of their life remains, or
-    another authority signed them.
+
+def ensure_server_pair(pair: Pair, hostnames: Sequence[str], signer: Signer, *, how: Issue) -> bool:
+    """Make the pair good for every one of the host names and addresses; tell whether it was not.
+
+    It is issued anew when a name is missing, less than a third of its life remains, or another
+    authority of this product has signed it. What somebody else has signed is left alone.
 
     Raises:
         ConfigInvalid: the authority or a host name cannot be used.
     """
-    if not hostnames:
-        raise ConfigInvalid([Mistake(origin=name, key="", reason="it needs a host name")])
+    return _ensure(pair, _server_request(pair, hostnames), signer, how)
+
+
+def issue_server_pair(pair: Pair, hostnames: Sequence[str], signer: Signer, *, how: Issue) -> None:
+    """Issue a certificate for the host names and addresses in any case.
+
+    Raises:
+        ConfigInvalid: the authority or a host name cannot be used.
+    """
+    request = _server_request(pair, hostnames)
+    with _turn(pair, signer):
+        _issue(pair, request, signer, how)
+
+
+def renew_server_pair(pair: Pair, signer: Signer, *, how: Issue) -> bool:
+    """Issue a certificate of our own anew, for its names, when a third of its life remains.
+
+    Tell whether that was done.
+
+    Raises:
+        ConfigInvalid: the authority cannot be used, or there is no certificate.
+    """
+    try:
+        leaf = x509.load_pem_x509_certificate(pair.certificate.read_bytes())
+    except (OSError, ValueError) as error:
+        mistake = Mistake(origin=str(pair.certificate), key="", reason=f"no certificate: {error}")
+        raise ConfigInvalid([mistake]) from error
     request = CertificateRequest(
-        subject=subject_name(common=common_name(hostnames)),
-        usage=ExtendedKeyUsageOID.SERVER_AUTH,
-        names=tuple(general_name(host) for host in sorted(set(hostnames))),
+        subject=leaf.subject, usage=ExtendedKeyUsageOID.SERVER_AUTH, names=tuple(names_of(leaf))
     )
-    return _ensure(directory, name, request, signer, clock, days)
+    return _ensure(pair, request, signer, how)
 
 
 def ensure_client_certificate(
@@ -125,28 +134,64 @@ def ensure_client_certificate(
         subject=subject_name(common=user, organizations=groups),
         usage=ExtendedKeyUsageOID.CLIENT_AUTH,
     )
-    return _ensure(signer.certificate.parent, name, request, signer, clock, days)
-
-
-def _ensure(
-    directory: Path, name: str, request: CertificateRequest, signer: Signer, clock: Clock, days: int
-) -> Pair:
+    directory = signer.certificate.parent
     pair = Pair(certificate=directory / f"{name}.crt", key=directory / f"{name}.key")
-    with locked(signer.certificate.parent):
-        if not _is_good(pair, request, signer, clock):
-            # Only an issue needs the authority's key: it may be kept elsewhere until then.
-            authority = _load_authority(signer)
-            if authority.certificate.not_valid_after_utc <= clock.now():
-                raise _unusable(str(signer.certificate), "the certificate authority has expired")
-            key = ec.generate_private_key(ec.SECP256R1())
-            serial = _next_serial(signer.serial, clock)
-            leaf = issue(request, authority, key, serial, clock, days)
-            directory.mkdir(mode=0o755, parents=True, exist_ok=True)
-            write_file(pair.key, key_pem(key), 0o600)
-            write_file(
-                pair.certificate, certificate_pem(leaf) + signer.certificate.read_bytes(), 0o644
-            )
+    _ensure(pair, request, signer, Issue(clock=clock, days=days))
     return pair
+
+
+def is_foreign(pair: Pair, signer: Signer) -> bool:
+    """Tell whether the certificate is there and neither this nor a former authority's."""
+    try:
+        leaf = x509.load_pem_x509_certificate(pair.certificate.read_bytes())
+        authority = x509.load_pem_x509_certificate(signer.certificate.read_bytes())
+    except (OSError, ValueError):
+        return False
+    if leaf.issuer == authority.subject:
+        return False
+    names = leaf.issuer.get_attributes_for_oid(NameOID.COMMON_NAME)
+    return not any(_OWN_SIGNER.match(str(name.value)) for name in names)
+
+
+def _server_request(pair: Pair, hostnames: Sequence[str]) -> CertificateRequest:
+    if not hostnames:
+        mistake = Mistake(origin=str(pair.certificate), key="", reason="it needs a host name")
+        raise ConfigInvalid([mistake])
+    return CertificateRequest(
+        subject=subject_name(common=common_name(hostnames)),
+        usage=ExtendedKeyUsageOID.SERVER_AUTH,
+        names=tuple(general_name(host) for host in sorted(set(hostnames))),
+    )
+
+
+def _ensure(pair: Pair, request: CertificateRequest, signer: Signer, how: Issue) -> bool:
+    with _turn(pair, signer):
+        settle_locked(pair)
+        if _is_good(pair, request, signer, how.clock) or is_foreign(pair, signer):
+            return False
+        # Only an issue needs the authority's key: it may be kept elsewhere until then.
+        _issue(pair, request, signer, how)
+    return True
+
+
+@contextlib.contextmanager
+def _turn(pair: Pair, signer: Signer) -> Iterator[None]:
+    # One order for all, and each directory once: the lock is not reentrant.
+    directories = {it.resolve() for it in (pair.certificate.parent, signer.certificate.parent)}
+    with contextlib.ExitStack() as stack:
+        for directory in sorted(directories):
+            stack.enter_context(locked(directory))
+        yield
+
+
+def _issue(pair: Pair, request: CertificateRequest, signer: Signer, how: Issue) -> None:
+    authority = load_authority(signer)
+    if authority.certificate.not_valid_after_utc <= how.clock.now():
+        raise unusable(str(signer.certificate), "the certificate authority has expired")
+    key = new_key(how.key_type)
+    serial = next_serial(signer.serial, how.clock)
+    leaf = issue(request, authority, key, serial, how.clock, how.days)
+    write_pair(pair, certificate_pem(leaf) + signer.certificate.read_bytes(), key_pem(key))
 
 
 def _is_good(pair: Pair, request: CertificateRequest, signer: Signer, clock: Clock) -> bool:
@@ -164,50 +209,3 @@ def _is_good(pair: Pair, request: CertificateRequest, signer: Signer, clock: Clo
         and (bool(request.names) or leaf.subject == request.subject)
         and not is_worn(leaf, clock)
     )
-
-
-def _make_signer(signer: Signer, name: str, clock: Clock, days: int) -> None:
-    # A key without a certificate is what a crash between the two left behind.
-    key = ec.generate_private_key(ec.SECP256R1())
-    common = name or f"atomic-registry-signer@{int(clock.now().timestamp())}"
-    certificate = issue_authority(subject_name(common=common), key, clock, days)
-    write_file(signer.key, key_pem(key), 0o600)
-    write_file(signer.serial, b"00\n", 0o640)
-    write_file(signer.certificate, certificate_pem(certificate), 0o644)
-
-
-def _load_authority(signer: Signer) -> Authority:
-    try:
-        certificate = x509.load_pem_x509_certificate(signer.certificate.read_bytes())
-        key = load_pem_private_key(signer.key.read_bytes(), None)
-    except (OSError, ValueError, TypeError) as error:
-        path = str(getattr(error, "filename", None) or signer.key)
-        raise _unusable(path, f"the certificate authority cannot be read: {error}") from error
-    if not isinstance(key, ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey):
-        raise _unusable(str(signer.key), "it is neither an EC nor an RSA key")
-    if key.public_key() != certificate.public_key():
-        raise _unusable(str(signer.key), f"it is not the key of {signer.certificate}")
-    return Authority(certificate=certificate, key=key)
-
-
-def _unusable(path: str, reason: str) -> ConfigInvalid:
-    hint = "restore it; a new authority is made only where there is no ca.crt"
-    return ConfigInvalid([Mistake(origin=path, key="", reason=reason, hint=hint)])
-
-
-def _next_serial(path: Path, clock: Clock) -> int:
-    """Return the next number of the serial file, or a random one where there is no file.
-
-    It is on disk before it is used: a number must never be given out twice.
-    """
-    try:
-        last = int(path.read_text().strip(), 16)
-    except FileNotFoundError:
-        return int(clock.new_id(), 16) >> 1 or 2
-    except ValueError as error:
-        raise _unusable(str(path), "it is not a hexadecimal number") from error
-    # The authority itself is number 1.
-    number = max(last, 1) + 1
-    digits = f"{number:X}"
-    write_file(path, f"{digits.zfill(len(digits) + len(digits) % 2)}\n".encode(), 0o640)
-    return number

@@ -5,6 +5,7 @@ import ipaddress
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Literal
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -15,6 +16,9 @@ from atomic_registry.clock import Clock
 from atomic_registry.config.load import ConfigInvalid, Mistake
 
 PrivateKey = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
+KeyType = Literal["ec", "rsa"]
+
+RSA_BITS = 2048
 
 _CLOCK_SKEW = timedelta(minutes=5)
 _MAX_COMMON_NAME = 64
@@ -164,6 +168,13 @@ def _key_usage(*, is_authority: bool) -> x509.KeyUsage:
         encipher_only=False,
         decipher_only=False,
     )
+
+
+def new_key(kind: KeyType = "ec") -> PrivateKey:
+    """Return a fresh key: on the curve P-256, or of RSA for clients that know nothing else."""
+    if kind == "rsa":
+        return rsa.generate_private_key(public_exponent=65537, key_size=RSA_BITS)
+    return ec.generate_private_key(ec.SECP256R1())
 
 
 def certificate_pem(certificate: x509.Certificate) -> bytes:

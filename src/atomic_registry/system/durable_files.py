@@ -12,6 +12,7 @@ _LOCK_NAME = ".lock"
 def write_file(path: Path, content: bytes, mode: int) -> None:
     """Put the content in place whole; at no moment may others read more than the mode says.
 
+    A file that is replaced keeps its owner: the service that reads it goes on being able to.
     Only one process at a time may write a path: hold `locked`.
     """
     draft = path.with_name(f".{path.name}.new")
@@ -20,9 +21,15 @@ def write_file(path: Path, content: bytes, mode: int) -> None:
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
     with os.fdopen(descriptor, "wb") as file:
         file.write(content)
+        _keep_owner(path, descriptor)
         os.fchmod(descriptor, mode)
         file.flush()
         os.fsync(descriptor)
+    move_file(draft, path)
+
+
+def move_file(draft: Path, path: Path) -> None:
+    """Put a file that is whole on disk into the place of another one, for good."""
     draft.replace(path)
     _sync_directory(path.parent)
 
@@ -41,6 +48,17 @@ def locked(directory: Path) -> Iterator[None]:
     finally:
         # Closing gives the lock back.
         os.close(descriptor)
+
+
+def _keep_owner(path: Path, descriptor: int) -> None:
+    try:
+        before = path.stat()
+    except FileNotFoundError:
+        return
+    now = os.fstat(descriptor)
+    if (before.st_uid, before.st_gid) != (now.st_uid, now.st_gid):
+        # Refused unless this is root, and then nothing is replaced.
+        os.fchown(descriptor, before.st_uid, before.st_gid)
 
 
 def _sync_directory(directory: Path) -> None:
