@@ -8,9 +8,9 @@ from tests.contract.identity_provider import PasswordProviderContract
 from tests.kit.slapd import ADMIN, ADMIN_PASSWORD, BASE, Directory, running
 
 from atomic_registry.errors import ProviderFailed
+from atomic_registry.identity.ldap_url import LdapUrl
 from atomic_registry.identity.ports import Person
 from atomic_registry.identity.providers.ldap import Ldap, LdapAttributes, LdapSettings
-from atomic_registry.identity.providers.ldap_url import LdapUrl
 
 # The client library uses names that a library of its own has renamed.
 pytestmark = pytest.mark.filterwarnings("ignore:(tag|type)Map is deprecated:DeprecationWarning")

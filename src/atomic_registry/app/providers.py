@@ -6,6 +6,7 @@ from urllib.parse import urlsplit
 
 from atomic_registry.clock import Clock
 from atomic_registry.config import identity_providers as config
+from atomic_registry.identity.ldap_url import LdapUrl
 from atomic_registry.identity.logins import ConfiguredProvider
 from atomic_registry.identity.ports import (
     HeaderProvider,
@@ -22,7 +23,6 @@ from atomic_registry.identity.providers.gitlab import GitLabOptions, GitLabProvi
 from atomic_registry.identity.providers.google import google_options
 from atomic_registry.identity.providers.htpasswd import HTPasswd
 from atomic_registry.identity.providers.keystone import Keystone
-from atomic_registry.identity.providers.ldap_url import LdapUrl
 from atomic_registry.identity.providers.openid import OpenIdOptions, OpenIdProvider, OpenIdUrls
 from atomic_registry.identity.providers.openid_claims import OpenIdClaims
 from atomic_registry.identity.providers.request_header import (

@@ -18,7 +18,7 @@ from atomic_registry.identity.group_sync_config import (
     address_of,
     schema_of,
 )
-from atomic_registry.identity.providers.ldap_url import LdapUrl
+from atomic_registry.identity.ldap_url import LdapUrl
 from atomic_registry.identity.records import Group
 from atomic_registry.kube.objects import ObjectMeta, timestamp
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Literal
 
 from atomic_registry.errors import ObjectInvalid, ParameterInvalid
-from atomic_registry.identity.providers.ldap_url import LdapUrl
+from atomic_registry.identity.ldap_url import LdapUrl
 
 KIND = "LDAPSyncConfig"
 DN = "dn"

@@ -15,7 +15,7 @@ from ldap3.utils.dn import parse_dn  # type: ignore[import-untyped]
 
 from atomic_registry.errors import RemoteFailed
 from atomic_registry.identity.group_sync_config import address_of
-from atomic_registry.identity.providers.ldap_url import LdapUrl
+from atomic_registry.identity.ldap_url import LdapUrl
 
 _SECONDS = 10
 _PAGED_RESULTS = "1.2.840.113556.1.4.319"

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from atomic_registry.identity.group_sync_config import DN, LdapQuery
 from atomic_registry.identity.ldap_connection import Entry, LdapConnection, Search, is_within
-from atomic_registry.identity.providers.ldap_url import escape_filter_value
+from atomic_registry.identity.ldap_url import escape_filter_value
 
 
 class GroupUnreadable(Exception):

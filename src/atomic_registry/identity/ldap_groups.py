@@ -27,7 +27,7 @@ from atomic_registry.identity.ldap_entries import (
     search_of,
     values_of,
 )
-from atomic_registry.identity.providers.ldap_url import LdapUrl
+from atomic_registry.identity.ldap_url import LdapUrl
 
 _SECONDS = 30
 

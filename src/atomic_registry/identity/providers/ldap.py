@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 import structlog
 
 from atomic_registry.errors import ProviderFailed, RemoteFailed
+from atomic_registry.identity.ldap_url import LdapUrl
 from atomic_registry.identity.ports import Person
-from atomic_registry.identity.providers.ldap_url import LdapUrl
 from atomic_registry.identity.providers.pairs import is_usable_pair
 
 if TYPE_CHECKING:

@@ -1,7 +1,7 @@
 import pytest
 
 from atomic_registry.errors import ParameterInvalid
-from atomic_registry.identity.providers.ldap_url import LdapUrl
+from atomic_registry.identity.ldap_url import LdapUrl
 
 
 def test_what_a_url_leaves_out_has_the_defaults_of_the_original() -> None:
