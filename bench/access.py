@@ -25,7 +25,7 @@ _TOKEN_PATH = "/openshift/token"
 _BINDINGS = "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings"
 _OWN_TOKENS = "/apis/oauth.openshift.io/v1/useroauthaccesstokens"
 _ADMINISTRATOR = {
-    "metadata": {"name": "bench"},
+    "metadata": {"generateName": "bench-"},
     "roleRef": {"kind": "ClusterRole", "name": "cluster-admin"},
     "subjects": [{"kind": "User", "name": USER}],
 }
@@ -46,13 +46,12 @@ def access_figures(
     with running("ours", root, None) as empty:
         prepare_tree(empty, make_tree(1, tree.tags), root)
     with running("guarded", root, None) as guarded:
-        secret = _personal_token(root)
-        query = urlencode({"scope": f"repository:{repository}:pull", "service": "atomic-registry"})
-        wanted = f"{_TOKEN_PATH}?{query}"
+        secret = personal_token(root)
+        wanted = token_path(repository, "pull")
         for _ in range(repeats):
             is_open.append(manifest_gets(server, paths, seconds))
             # Fresh each time: it lives for five minutes.
-            bearer = f"Bearer {_registry_token(guarded, wanted, secret)}"
+            bearer = f"Bearer {registry_token(guarded, wanted, secret)}"
             checked.append(manifest_gets(guarded, paths, seconds, bearer))
     tokens = work / "paths-token"
     tokens.write_text(wanted)
@@ -70,41 +69,61 @@ def _figure(unit: str, runs: list[float]) -> dict[str, object]:
     return {"unit": unit, "median": {"ours": statistics.median(runs)}, "runs": {"ours": runs}}
 
 
+def token_path(repository: str, actions: str) -> str:
+    """The path that gives a registry token for these actions on a repository."""
+    query = {"scope": f"repository:{repository}:{actions}", "service": "atomic-registry"}
+    return f"{_TOKEN_PATH}?{urlencode(query)}"
+
+
 def _basic(secret: str) -> str:
     return f"Basic {base64.b64encode(f'{USER}:{secret}'.encode()).decode()}"
 
 
-def _registry_token(server: Server, path: str, secret: str) -> str:
-    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=10)
+def registry_token(server: Server, path: str, secret: str) -> str:
+    """What the registry's token endpoint gives for a personal token."""
+    connection: http.client.HTTPConnection
+    if server.tls:
+        trust = ssl._create_unverified_context()  # noqa: SLF001 - own certificate, loopback
+        connection = http.client.HTTPSConnection(
+            "127.0.0.1", server.port, timeout=10, context=trust
+        )
+    else:
+        connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=10)
     connection.request("GET", path, headers={"Authorization": _basic(secret)})
     token: str = json.loads(connection.getresponse().read())["token"]
     connection.close()
     return token
 
 
-def _personal_token(work: Path) -> str:
+def personal_token(work: Path) -> str:
+    """A token of somebody who logs in at the master and becomes an administrator."""
     master = work / "ours" / "master"
-    found = re.search(r"bindAddress: \S+?:(\d+)", (master / "master-config.yaml").read_text())
-    if found is None:
-        raise RuntimeError("the master's file names no address")
-    port = int(found[1])
+    port = master_port(master)
     context = ssl.create_default_context(cafile=str(master / "ca.crt"))
     query = urlencode({"client_id": "openshift-challenging-client", "response_type": "token"})
     login = {"Authorization": _basic("any password"), "X-CSRF-Token": "1"}
-    headers, _ = _call(port, context, "GET", f"/oauth/authorize?{query}", None, login)
+    headers, _ = call(port, context, "GET", f"/oauth/authorize?{query}", None, login)
     access = re.search(r"access_token=([^&]+)", headers["location"])
     if access is None:
         raise RuntimeError("nobody could log in")
     asked = {"description": "bench"}
     bearer = {"Authorization": f"Bearer {access[1]}"}
-    _, answer = _call(port, context, "POST", _OWN_TOKENS, asked, bearer)
+    _, answer = call(port, context, "POST", _OWN_TOKENS, asked, bearer)
     context.load_cert_chain(str(master / "admin.crt"), str(master / "admin.key"))
-    _call(port, context, "POST", _BINDINGS, _ADMINISTRATOR, {})
+    call(port, context, "POST", _BINDINGS, _ADMINISTRATOR, {})
     secret: str = json.loads(answer)["status"]["token"]
     return secret
 
 
-def _call(
+def master_port(master: Path) -> int:
+    """The port of the master whose directory this is."""
+    found = re.search(r"bindAddress: \S+?:(\d+)", (master / "master-config.yaml").read_text())
+    if found is None:
+        raise RuntimeError("the master's file names no address")
+    return int(found[1])
+
+
+def call(
     port: int,
     context: ssl.SSLContext,
     method: str,
@@ -112,6 +131,7 @@ def _call(
     body: Mapping[str, object] | None,
     headers: Mapping[str, str],
 ) -> tuple[dict[str, str], bytes]:
+    """One exchange with the master; anything but success fails."""
     connection = http.client.HTTPSConnection("127.0.0.1", port, context=context, timeout=10)
     content = b"" if body is None else json.dumps(body).encode()
     connection.request(method, path, content, {**headers, "Content-Type": "application/json"})

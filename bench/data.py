@@ -64,13 +64,17 @@ def expect(status: int, wanted: int, what: str) -> None:
         raise RuntimeError(f"{what}: {status} instead of {wanted}")
 
 
-def push_blob(connection: Connection, repository: str, digest: str, data: bytes) -> None:
+def push_blob(
+    connection: Connection, repository: str, digest: str, data: bytes, authorization: str = ""
+) -> None:
     """POST and PUT."""
-    status, headers, _ = connection.request("POST", f"/v2/{repository}/blobs/uploads/")
+    start = f"/v2/{repository}/blobs/uploads/"
+    status, headers, _ = connection.request("POST", start, b"", authorization)
     expect(status, 202, "POST upload")
     path = location(headers)
     path += f"{'&' if '?' in path else '?'}digest={digest}"
-    expect(connection.request("PUT", path, data, BLOB_HEADER)[0], 201, "PUT upload")
+    given = authorization + BLOB_HEADER
+    expect(connection.request("PUT", path, data, given)[0], 201, "PUT upload")
 
 
 def push_small(connection: Connection, image: SmallImage) -> None:

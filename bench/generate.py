@@ -3,7 +3,7 @@
     python -m bench.generate --root DIR [--streams 100000] [--projects 1000] ...
 
 Rows go into the tables by themselves, since pushes over HTTP would take hours. The first project
-has many streams, and its stream `widest` has many tags. `atomic-registry serve --root DIR` serves
+has many streams; a stream of the second one has many tags. `atomic-registry serve --root DIR` serves
 the result.
 """
 
@@ -150,7 +150,7 @@ def _add_all(items: Sequence[KubeObject], tx: Transaction) -> None:
 def _fill_streams(session: Session, pool: ImagePool, amounts: Amounts) -> None:
     rows = PushedRows(session.sql)
     now = _CLOCK.now()
-    widest = RepositoryName(f"{project_name(0)}/{WIDEST}")
+    widest = RepositoryName(f"{project_name(1 % amounts.projects)}/{WIDEST}")
     images = pool.images_of_widest(widest.value, amounts.tags)
     rows.push(widest, images, actor=_MAKER, now=now)
     for number, name in enumerate(repositories(amounts)):

@@ -16,6 +16,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from bench.access import access_figures
+from bench.api import FULL as FULL_API
+from bench.api import QUICK as QUICK_API
+from bench.api import api_figures, api_report, api_table
 from bench.data import Tree, make_tree, prepare_blob, prepare_tags, prepare_tree
 from bench.servers import KINDS, Certificate, Server, peak_memory, running, self_signed
 from bench.work import (
@@ -180,13 +183,16 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--servers", type=lambda text: text.split(","), default=list(KINDS))
     parser.add_argument("--no-tls", action="store_true", help="only in clear")
+    parser.add_argument("--no-api", action="store_true", help="without the API of the master")
     parser.add_argument("--output", type=Path, default=Path(__file__).with_name("results.json"))
     parser.add_argument("--work", type=Path, help="directory for the data (default: temporary)")
     arguments = parser.parse_args()
-    for tool in ("wrk", "openssl", *(name for name in arguments.servers if name != "ours")):
+    tools = ["wrk", "openssl", *(name for name in arguments.servers if name != "ours")]
+    for tool in (*tools, *(() if arguments.no_api else ("kubectl",))):
         if shutil.which(tool) is None:
             parser.error(
                 f"{tool} is not installed: apt-get install wrk docker-registry nginx-light"
+                " kubernetes-client"
             )
     sizes = QUICK if arguments.quick else Sizes()
     report: dict[str, object] = {
@@ -203,8 +209,13 @@ def main() -> None:
             more, memory_tls = phase(arguments, sizes, work / "tls", self_signed(work))
             report["figures"] = {**figures, **more}
             report["memory"] = {"clear": memory, "TLS": memory_tls}
+        tables = [table(report)]
+        if not arguments.no_api:
+            of_api = api_figures(QUICK_API if arguments.quick else FULL_API, work / "api", say)
+            report["api"] = api_report(of_api)
+            tables.append(api_table(of_api))
     arguments.output.write_text(json.dumps(report, indent=2) + "\n")
-    print(table(report))
+    print("\n\n".join(tables))
 
 
 if __name__ == "__main__":

@@ -187,17 +187,46 @@ def running(name: str, work: Path, certificate: Certificate | None) -> Iterator[
         process.wait(10)
 
 
+def processes_of(server: Server) -> list[Path]:
+    """The directories below /proc of a server's processes."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        with contextlib.suppress(OSError, IndexError):
+            if entry.name.isdigit() and int(_stat(entry)[3]) == server.pid:
+                found.append(entry)
+    return found
+
+
+def _stat(process: Path) -> list[str]:
+    """The fields after the name, which may hold anything."""
+    return (process / "stat").read_text().rpartition(")")[2].split()
+
+
+def _status(server: Server, name: str) -> list[int]:
+    values = []
+    for process in processes_of(server):
+        with contextlib.suppress(OSError):
+            for line in (process / "status").read_text().splitlines():
+                if line.startswith(f"{name}:"):
+                    values.append(int(line.split()[1]) * 1024)
+    return values
+
+
 def peak_memory(server: Server) -> dict[str, int]:
     """Peak resident bytes: the sum over the session's processes, and the largest one."""
-    peaks = []
-    for entry in Path("/proc").iterdir():
-        if not entry.name.isdigit():
-            continue
-        with contextlib.suppress(OSError, IndexError):
-            session = int((entry / "stat").read_text().rpartition(")")[2].split()[3])
-            if session != server.pid:
-                continue
-            for line in (entry / "status").read_text().splitlines():
-                if line.startswith("VmHWM:"):
-                    peaks.append(int(line.split()[1]) * 1024)
+    peaks = _status(server, "VmHWM")
     return {"sum": sum(peaks), "largest": max(peaks, default=0), "processes": len(peaks)}
+
+
+def memory_now(server: Server) -> int:
+    """Resident bytes of all the session's processes."""
+    return sum(_status(server, "VmRSS"))
+
+
+def cpu_seconds(server: Server) -> float:
+    """Processor time that the session's processes have used, in steps of a clock tick."""
+    ticks = 0
+    for process in processes_of(server):
+        with contextlib.suppress(OSError, IndexError):
+            ticks += sum(map(int, _stat(process)[11:13]))
+    return ticks / os.sysconf("SC_CLK_TCK")
