@@ -1,22 +1,26 @@
 """What every store does with the log that watches follow."""
 
 from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 import msgspec
 import pytest
 from tests.contract.identity_objects import add, remove, update, user
-from tests.contract.metadata_store import change, create
+from tests.contract.metadata_store import NAME, change, create
 from tests.kit.identity_store import MemoryIdentityStore
 from tests.kit.postgres import Postgres, run_postgres
 
 from atomic_registry.clock import SystemClock
 from atomic_registry.events.ports import Change, ChangeLog, LogPage
 from atomic_registry.identity.directory import Directory
-from atomic_registry.identity.records import Group
+from atomic_registry.identity.records import Group, Project
 from atomic_registry.kube.objects import ObjectMeta
+from atomic_registry.oci.reference import RepositoryName
 from atomic_registry.store.metadata import MetadataDatabase, open_metadata, prepare_metadata
+from atomic_registry.store.metadata.transaction import SqlTransaction
 
 USERS = frozenset({"users"})
 _LATER = timedelta(days=400)
@@ -132,3 +136,30 @@ async def test_pushes_are_in_the_log_of_those_who_want_them(store: MetadataDatab
 
     assert {"repository"} == {it.kind for it in pushes.changes}
     assert [(pushes.newest, "added", "mary")] == brief(await page(store))
+
+
+@pytest.mark.parametrize("store", ["sqlite", "postgresql"], indirect=True)
+async def test_the_newest_changes_of_a_project_are_those_since_it_was_last_made(
+    store: MetadataDatabase,
+) -> None:
+    project = Project(metadata=ObjectMeta(name=NAME.project))
+    other = replace(change(), repository=RepositoryName("another/app"))
+    for number in range(2):
+        await add(store, project)
+        for each in (change(number), other):
+            await store.write(partial(SqlTransaction.append, change=each))
+        if not number:
+            await remove(store, project)
+    long_ago = datetime.now(UTC) - _LATER
+
+    async def listed(
+        name: str | None, *, up_to: int = 100, since: datetime = long_ago, limit: int = 10
+    ) -> list[int]:
+        found = await store.list_of_repositories(name, up_to=up_to, since=since, limit=limit)
+        return [it.revision for it in found]
+
+    assert [6] == await listed(NAME.project)
+    assert [7, 3] == await listed("another")
+    assert [7, 6, 3, 2] == await listed(None)
+    assert [6, 3] == await listed(None, up_to=6, limit=2)
+    assert [] == await listed(None, since=datetime.now(UTC) + _LATER)

@@ -38,6 +38,7 @@ LISTED = [
     "imagestreams",
     "imagestreamtags",
     "images",
+    "events",
     "nodes",
     "pods",
     "services",
@@ -65,6 +66,7 @@ EXPLAINED = [
     "image.dockerImageLayers",
     "imagestreamtag",
     "imagestream.metadata.labels",
+    "event.involvedObject",
 ]
 
 

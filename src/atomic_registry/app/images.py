@@ -1,11 +1,13 @@
 """What the master shows of images: the services over content, and where clients pull from."""
 
+from dataclasses import replace
 from typing import cast
 from urllib.parse import urlsplit
 
 from atomic_registry.clock import Clock
 from atomic_registry.config.settings import Settings, parse_listen
 from atomic_registry.content.ports import BlobStore
+from atomic_registry.content.tags import HISTORY_KEPT
 from atomic_registry.faces.api.images import ImageHandlers, image_handlers
 from atomic_registry.identity.policy import Policy
 from atomic_registry.resources.images.projector import ImageStreamProjector
@@ -29,12 +31,15 @@ class Images:
         clock: Clock,
         *,
         host: str,
+        history_kept: int = HISTORY_KEPT,
     ) -> None:
         self._clock = clock
-        around = Surroundings(metadata=metadata, policy=policy, clock=clock, host=host)
+        around = Surroundings(
+            metadata=metadata, policy=policy, clock=clock, host=host, history_kept=history_kept
+        )
         # A rehearsal hands on the transactions of the store below, which have all parts.
         tries = cast("Transactions", RehearsalStore(metadata))
-        rehearsed = Surroundings(metadata=tries, policy=policy, clock=clock, host=host)
+        rehearsed = replace(around, metadata=tries)
         self._services = image_services(around, blobs)
         self._rehearsal = image_services(rehearsed, blobs)
         self.projector = ImageStreamProjector(around)

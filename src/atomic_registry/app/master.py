@@ -8,9 +8,10 @@ from hashlib import sha256
 from typing import cast
 
 from atomic_registry.app.access import AccessControl
+from atomic_registry.app.events import EventCounting, EventReading
 from atomic_registry.app.images import Images, registry_host
 from atomic_registry.app.master_files import MasterFiles
-from atomic_registry.app.watching import Watching
+from atomic_registry.app.watching import WatchedKinds, Watching
 from atomic_registry.clock import Clock
 from atomic_registry.config.master_config import OAuthConfig, SessionSecret, origin_pattern
 from atomic_registry.config.settings import Settings
@@ -112,8 +113,9 @@ class MasterWorker:
             trusted_proxies=settings.http.trusted_proxies,
             clock=clock,
         )
+        self._counting = EventCounting(settings, metadata, self.access.directory, clock)
         self._oauth = self._build_oauth(config.oauth_config)
-        rows = [*oauth.endpoints(self._oauth), *api.endpoints(self._build_api())]
+        rows = [*oauth.endpoints(self._oauth), *api.endpoints(self._build_api(settings))]
         face = Face(
             name="master",
             router=Router(rows, {**oauth.CONVERTERS, **api.CONVERTERS}),
@@ -125,6 +127,7 @@ class MasterWorker:
                 "Cache-Control": "no-store",
             },
             forwarding=self.access.forwarding,
+            on_denied=self._counting.denied,
             impersonator=Impersonator(self.access.policy, self.access.directory),
             time_limit=TimeLimit(
                 seconds=settings.master.request_seconds, prefixes=_API_PREFIXES
@@ -148,10 +151,12 @@ class MasterWorker:
         await self._metadata.write(lambda tx: ensure_default_clients(tx, url, console, now=now))
         await self.access.start(cleans_up=cleans_up)
         self._watching.start()
+        self._counting.start(cleans_up=cleans_up)
 
     async def close(self) -> None:
         """Stop the work in the background and let go of the database."""
         await self._watching.close()
+        await self._counting.close()
         await self.access.close()
         await self._metadata.close()
 
@@ -191,7 +196,7 @@ class MasterWorker:
         )
         return oauth.OAuthHandlers(services, options, clock)
 
-    def _build_api(self) -> api.Handlers:
+    def _build_api(self, settings: Settings) -> api.Handlers:
         store, clock, access = self._metadata, self._clock, self.access
         authority = Authority(policy=access.policy, rights=access.policy, accounts=access.directory)
         reviews = ReviewService(store, authority)
@@ -208,15 +213,16 @@ class MasterWorker:
         )
         projects, tries = make_projects(store), RehearsalStore(store)
         patches = PatchService(clock, access.policy)
-        images = Images(store, self._blobs, access.policy, clock, host=self._registry_host)
-        self._watching = Watching(
+        images = Images(
             store,
-            access,
-            projects,
+            self._blobs,
+            access.policy,
             clock,
-            projectors={"imagestreams": images.projector},
-            limits=self._watch_limits,
+            host=self._registry_host,
+            history_kept=settings.images.history_kept,
         )
+        events = EventReading(settings, store, access.policy, clock)
+        self._watching = self._build_watching(projects, images, events)
         return api.Handlers(
             objects=ObjectHandlers(
                 ObjectService(store, clock, authority),
@@ -234,6 +240,7 @@ class MasterWorker:
             token_reviews=TokenReviewHandlers(access.credentials, reviews),
             mappings=ObjectHandlers(IdentityMappingService(store, clock, authority), clock),
             images=images.handlers(patches),
+            events=events.handlers,
             empty=EmptyHandlers(clock),
             discovery=DiscoveryHandlers(),
             openapi=OpenApiHandlers(api.ROWS),
@@ -241,6 +248,21 @@ class MasterWorker:
             probes=ProbeHandlers(
                 {"database": store.ping}, self._render_metrics, notices=access.notices
             ),
+        )
+
+    def _build_watching(
+        self, projects: ProjectService, images: Images, events: EventReading
+    ) -> Watching:
+        return Watching(
+            self._metadata,
+            self.access,
+            projects,
+            self._clock,
+            kinds=WatchedKinds(
+                projectors={"imagestreams": images.projector, "events": events.projector},
+                narrowed={"events": events.narrowed},
+            ),
+            limits=self._watch_limits,
         )
 
     async def _render_metrics(self) -> bytes:

@@ -8,6 +8,7 @@ from datetime import timedelta
 import structlog
 
 from atomic_registry.app.access import AccessControl
+from atomic_registry.app.events import EventCounting
 from atomic_registry.clock import SystemClock
 from atomic_registry.config.settings import Settings
 from atomic_registry.content.admission import Admission
@@ -63,12 +64,17 @@ class RegistryWorker:
         self._metadata = metadata
         self._metrics = metrics
         self._node = node
+        self._counting = (
+            None if access is None else EventCounting(settings, metadata, access.directory, _CLOCK)
+        )
         self._cleaning: list[asyncio.Task[None]] = []
         self._compaction = Compaction(
             metadata,
             _CLOCK,
             KeptChanges(
-                age=timedelta(hours=settings.changes.keep_hours), count=settings.changes.keep_count
+                # Events are read from it.
+                age=timedelta(hours=max(settings.changes.keep_hours, settings.events.keep_hours)),
+                count=settings.changes.keep_count,
             ),
         )
         self._uploads = UploadService(
@@ -90,6 +96,7 @@ class RegistryWorker:
             render_internal=render_internal,
             default_headers=_DEFAULT_HEADERS,
             forwarding=Forwarding() if access is None else access.forwarding,
+            on_denied=None if self._counting is None else self._counting.denied,
         )
         self.guard = Guard(
             face,
@@ -108,8 +115,14 @@ class RegistryWorker:
         page_size = settings.limits.page_size
         return routes.Handlers(
             manifests=ManifestHandlers(
-                ManifestService(self._metadata, Admission(policy), _CLOCK),
+                ManifestService(
+                    self._metadata,
+                    Admission(policy),
+                    _CLOCK,
+                    history_kept=settings.images.history_kept,
+                ),
                 max_bytes=settings.limits.manifest_bytes,
+                on_pull=None if self._counting is None else self._counting.pulled,
             ),
             blobs=BlobHandlers(blob_service, _CLOCK),
             uploads=UploadHandlers(self._uploads, blob_service),
@@ -126,6 +139,8 @@ class RegistryWorker:
         """Free what a predecessor of this worker held, and begin the work in the background."""
         if self._access is not None:
             await self._access.start(cleans_up=expires_uploads)
+        if self._counting is not None:
+            self._counting.start(cleans_up=expires_uploads)
         await self._uploads.release_leases(f"{self._node}/")
         if expires_uploads:
             for work in (self._expire_uploads(), self._compaction.run()):
@@ -137,6 +152,8 @@ class RegistryWorker:
             task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await task
+        if self._counting is not None:
+            await self._counting.close()
         if self._access is not None:
             await self._access.close()
         await self._metadata.close()

@@ -2,15 +2,25 @@
 
 import asyncio
 import contextlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
 from atomic_registry.app.access import AccessControl
 from atomic_registry.clock import Clock
 from atomic_registry.events.feed import Feed
+from atomic_registry.identity.actors import Actor
 from atomic_registry.resources.projections import Projector
 from atomic_registry.resources.projects import ProjectService
 from atomic_registry.resources.watch import WatchAuthority, WatchLimits, WatchService
 from atomic_registry.store.metadata import MetadataDatabase
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WatchedKinds:
+    """By plural: kinds that are not shown as they are stored, and those that some see less of."""
+
+    projectors: Mapping[str, Projector]
+    narrowed: Mapping[str, Callable[[Actor, Projector], Projector]]
 
 
 class Watching:
@@ -23,7 +33,7 @@ class Watching:
         projects: ProjectService,
         clock: Clock,
         *,
-        projectors: Mapping[str, Projector],
+        kinds: WatchedKinds,
         limits: WatchLimits,
     ) -> None:
         self._feed = Feed(metadata)
@@ -36,9 +46,10 @@ class Watching:
                 view=access.directory,
                 tokens=access.tokens,
                 may_list_project=projects.may_list,
+                narrowed=kinds.narrowed,
             ),
             clock=clock,
-            projectors=projectors,
+            projectors=kinds.projectors,
             limits=limits,
         )
 

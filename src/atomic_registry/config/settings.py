@@ -198,6 +198,38 @@ class ChangeSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ImageSettings:
+    """What is remembered of images and their tags."""
+
+    history_kept: int = option(
+        100,
+        "Moves of one tag that are remembered, to look up and to roll back; older ones are "
+        "forgotten at the next move.",
+        minimum=1,
+        maximum=10_000,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EventSettings:
+    """Events, as `kubectl get events` shows them: pushes, pulls, deletions, denials."""
+
+    keep_hours: int = option(24, "An event is shown at most so long after it happened.", minimum=1)
+    keep_count: int = option(
+        1000,
+        "So many events of a project are kept: of pushes and deletions, of pulls, and of denials.",
+        minimum=10,
+        maximum=10_000,
+    )
+    flush_seconds: int = option(
+        30,
+        "How often pulls and denials, which are counted in memory, are written down.",
+        minimum=1,
+        maximum=3600,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LogSettings:
     """What is logged to standard error."""
 
@@ -219,6 +251,8 @@ class Settings:
     storage: StorageSettings = dataclasses.field(default_factory=StorageSettings)
     uploads: UploadSettings = dataclasses.field(default_factory=UploadSettings)
     limits: LimitSettings = dataclasses.field(default_factory=LimitSettings)
+    images: ImageSettings = dataclasses.field(default_factory=ImageSettings)
+    events: EventSettings = dataclasses.field(default_factory=EventSettings)
     changes: ChangeSettings = dataclasses.field(default_factory=ChangeSettings)
     log: LogSettings = dataclasses.field(default_factory=LogSettings)
 

@@ -107,7 +107,8 @@ class ManifestService:
             raise DigestMismatch(expected=str(reference), actual=str(manifest.digest))
         moved = tuple(dict.fromkeys((*tags, *(() if by_digest else (reference,)))))
         now = self._clock.now()
-        mover = Mover(actor=actor, now=now, history_kept=self._history_kept)
+        size = sum({item.digest: item.size for item in manifest.blobs}.values())
+        mover = Mover(actor=actor, now=now, history_kept=self._history_kept, size=size)
 
         def commit_push(tx: Transaction) -> None:
             self._admission.check(tx, actor, repository)
@@ -119,7 +120,8 @@ class ManifestService:
             tx.repositories.mark_pushed(stored.id, now)
             if is_new and not moved:
                 digest = str(manifest.digest)
-                tx.append(repository_change("pushed", actor, repository, digest=digest))
+                facts = {"digest": digest, "size": str(size)}
+                tx.append(repository_change("pushed", actor, repository, **facts))
             move_tags(tx, stored, moved, manifest.digest, mover)
 
         await self._metadata.write(commit_push)

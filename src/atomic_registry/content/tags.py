@@ -20,11 +20,15 @@ _MAX_LINKED = 1000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mover:
-    """Who moves tags, when, and how many moves of each are kept."""
+    """Who moves tags, when, and how many moves of each are kept.
+
+    `size` is that of an image that is pushed under the tags, None where nothing is pushed.
+    """
 
     actor: Actor
     now: datetime
     history_kept: int = HISTORY_KEPT
+    size: int | None = None
 
 
 def move_tags(
@@ -65,6 +69,8 @@ def move_tag(
     if before != digest:
         tx.tags.trim(repository.id, tag, keep=mover.history_kept)
         facts = {"tag": str(tag), "digest": str(digest)}
+        if mover.size is not None:
+            facts["size"] = str(mover.size)
         tx.append(repository_change("tagged", mover.actor, repository.name, **facts))
 
 

@@ -60,3 +60,20 @@ class ChangeLog(Protocol):
         Those since a time and the newest `keep` stay, and always the last one of all.
         """
         ...
+
+
+class RepositoryLog(Protocol):
+    """The part of the change log that tells of repositories, by project."""
+
+    async def list_of_repositories(
+        self, project: str | None, *, up_to: int, since: datetime, limit: int
+    ) -> Sequence[Change]:
+        """Return the newest changes of a project's repositories, or of all, newest first.
+
+        None above the revision, none from before the time, and none from before the project was
+        last made: what an earlier one of its name held is nobody's business.
+
+        Raises:
+            Unavailable: the database cannot be read.
+        """
+        ...

@@ -25,7 +25,8 @@ from atomic_registry.identity.records import (
     User,
 )
 from atomic_registry.kube.objects import KubeObject
-from atomic_registry.resources import image_strategies, strategies, strategies_core
+from atomic_registry.resources import event_records, image_strategies, strategies, strategies_core
+from atomic_registry.resources.event_records import Event
 from atomic_registry.resources.role_strategies import RBAC, BindingStrategy, RoleStrategy
 from atomic_registry.resources.strategies import Strategy
 
@@ -60,6 +61,8 @@ class Resource:
     namespaced: bool = False
     short_names: tuple[str, ...] = ()
     categories: tuple[str, ...] = ()
+    fields: tuple[str, ...] = ()
+    """What lists and watches select by, besides name and namespace."""
     stored: type[KubeObject] | None = None
     strategy: Strategy = field(default_factory=Strategy)
 
@@ -173,6 +176,17 @@ SERVICES = Resource(
     short_names=("svc",),
     categories=("all",),
 )
+EVENTS = Resource(
+    plural=Event.plural,
+    kind=Event.kind,
+    groups=(CORE,),
+    verbs=("get", "list", "watch"),
+    namespaced=True,
+    short_names=("ev",),
+    fields=event_records.FIELDS,
+    # Only what is counted is stored; what happens once is read from the change log.
+    stored=Event,
+)
 EMPTY = (NODES, PODS, SERVICES)
 """What there is none of here; clients that ask anyway get an empty list."""
 _BOTH = (AUTHORIZATION, RBAC)
@@ -264,6 +278,7 @@ RESOURCES: tuple[Resource, ...] = (
     _stored(
         ResourceQuota, (CORE,), strategies_core.ResourceQuotaStrategy(), short_names=("quota",)
     ),
+    EVENTS,
     *EMPTY,
     _stored(OAuthClient, (OAUTH,), strategies.OAuthClientStrategy()),
     _stored(OAuthClientAuthorization, (OAUTH,), strategies.AuthorizationStrategy()),

@@ -4,7 +4,7 @@ Source: Kubernetes, "Labels and Selectors", equality-based requirements, and "Fi
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 
 from atomic_registry.errors import ParameterInvalid
@@ -12,9 +12,7 @@ from atomic_registry.errors import ParameterInvalid
 _MAX_TERMS = 50
 NAME_FIELD = "metadata.name"
 NAMESPACE_FIELD = "metadata.namespace"
-_FIELD_TERM = re.compile(
-    r"(?P<field>metadata\.name|metadata\.namespace)(?P<operator>==|=|!=)(?P<value>[^,=!]*)\Z"
-)
+_FIELD_TERM = re.compile(r"(?P<field>[A-Za-z.]+)(?P<operator>==|=|!=)(?P<value>[^,=!]*)\Z")
 _TERM = re.compile(
     r"(?P<absent>!)?\s*(?P<key>[A-Za-z0-9][A-Za-z0-9._/-]*)"
     r"(?:\s*(?P<operator>==|=|!=)\s*(?P<value>[A-Za-z0-9._-]*))?\Z"
@@ -38,10 +36,18 @@ class FieldSelector:
 
     terms: tuple[tuple[str, bool, str], ...] = ()
 
-    def matches(self, namespace: str, name: str) -> bool:
-        """Tell whether an object of this place satisfies every term."""
+    def matches(
+        self, namespace: str, name: str, document: Mapping[str, object] | None = None
+    ) -> bool:
+        """Tell whether an object of this place satisfies every term.
+
+        The document is looked into where the kind can be selected by more than its place.
+        """
         values = {NAME_FIELD: name, NAMESPACE_FIELD: namespace}
-        return all((values[field] == value) == equal for field, equal, value in self.terms)
+        return all(
+            (values.get(field, _text_at(document or {}, field)) == value) == equal
+            for field, equal, value in self.terms
+        )
 
     @property
     def name(self) -> str:
@@ -50,21 +56,32 @@ class FieldSelector:
         return next(names, "")
 
 
-def parse_field_selector(text: str) -> FieldSelector:
-    """Return the selector that the text stands for.
+def parse_field_selector(text: str, others: Collection[str] = ()) -> FieldSelector:
+    """Return the selector that the text stands for; `others` are fields beside those of the place.
 
     Raises:
-        ParameterInvalid: it names other fields than name and namespace, or has too many terms.
+        ParameterInvalid: it names fields that are not selected by, or has too many terms.
     """
+    known = (NAME_FIELD, NAMESPACE_FIELD, *others)
     parts = [part.strip() for part in text.split(",") if part.strip()]
     found = [_FIELD_TERM.match(part) for part in parts[:_MAX_TERMS]]
-    if len(parts) > _MAX_TERMS or None in found:
-        fields = f"{NAME_FIELD} and {NAMESPACE_FIELD}"
+    if len(parts) > _MAX_TERMS or any(it is None or it["field"] not in known for it in found):
+        fields = f"{', '.join(known[:-1])} and {known[-1]}"
         reason = f"write field=value or field!=value with commas; the fields are {fields}"
         raise ParameterInvalid(parameter="fieldSelector", value=text, reason=reason)
     return FieldSelector(
         terms=tuple((it["field"], it["operator"] != "!=", it["value"]) for it in found if it)
     )
+
+
+def _text_at(document: Mapping[str, object], field: str) -> str:
+    """Return the text at a path, empty where nothing stands; of the source it is the component."""
+    value: object = document
+    for step in field.split("."):
+        value = value.get(step) if isinstance(value, Mapping) else None
+    if isinstance(value, Mapping):
+        value = value.get("component")
+    return "" if value is None else str(value)
 
 
 def parse_label_selector(text: str) -> LabelSelector:

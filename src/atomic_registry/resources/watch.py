@@ -7,7 +7,7 @@ client is too slow. Whoever still wants to know watches again from the last revi
 import asyncio
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import structlog
@@ -67,12 +67,16 @@ class _Open:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WatchAuthority:
-    """Those who decide whether a watch may go on, and which projects it shows."""
+    """Those who decide whether a watch may go on, and what it shows.
+
+    `narrowed` has, by plural, kinds of which some see less than others.
+    """
 
     policy: Policy
     view: RightsView
     tokens: TokenLookup
     may_list_project: Callable[[Actor, str], bool]
+    narrowed: Mapping[str, Callable[[Actor, Projector], Projector]] = field(default_factory=dict)
 
 
 class WatchService:
@@ -208,7 +212,8 @@ class WatchService:
         projector = self._projectors.get(place.resource.plural)
         if projector is None or "watch" not in place.resource.verbs:
             raise MethodUnsupported(method="watch", allowed=place.resource.verbs)
-        return projector
+        narrow = self._authority.narrowed.get(place.resource.plural)
+        return projector if narrow is None else narrow(actor, projector)
 
     def _seconds(self, options: WatchOptions) -> float:
         if options.timeout_seconds:

@@ -8,7 +8,7 @@ from atomic_registry.events.feed import Subscription
 from atomic_registry.events.ports import Change
 from atomic_registry.resources.kinds import Place
 from atomic_registry.resources.projections import Key, Projector, Sighting, StatePage
-from atomic_registry.resources.selectors import LabelSelector
+from atomic_registry.resources.selectors import FieldSelector, LabelSelector
 from atomic_registry.resources.strategies import Document
 
 INITIAL_EVENTS_END = "k8s.io/initial-events-end"
@@ -28,8 +28,8 @@ class WatchOptions:
     """What a client asks of a watch.
 
     `since` is the revision after which changes are shown, None for now. `named` is an object that
-    the path names; `name` and `namespace` are those of a field selector. With `sends_initial`
-    what exists comes first. A timeout of 0 leaves the time to us.
+    the path names. With `sends_initial` what exists comes first. A timeout of 0 leaves the time
+    to us.
     """
 
     since: int | None = None
@@ -37,9 +37,8 @@ class WatchOptions:
     marks_initial_end: bool = False
     bookmarks: bool = False
     labels: LabelSelector = field(default_factory=LabelSelector)
+    fields: FieldSelector = field(default_factory=FieldSelector)
     named: str = ""
-    name: str = ""
-    namespace: str = ""
     timeout_seconds: int = 0
 
 
@@ -140,9 +139,8 @@ class Watch:
         options = self._options
         return (
             self._place.namespace in {"", sighting.namespace}
-            and options.namespace in {"", sighting.namespace}
             and options.named in {"", sighting.name}
-            and options.name in {"", sighting.name}
+            and options.fields.matches(sighting.namespace, sighting.name, sighting.document)
         )
 
     def _matches(self, labels: Mapping[str, str] | None) -> bool:

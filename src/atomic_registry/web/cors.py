@@ -14,7 +14,7 @@ _ANYBODY = ("https://a.invalid", "http://b.invalid:8080")
 _METHODS = "POST, GET, OPTIONS, PUT, DELETE, PATCH"
 _HEADERS = (
     "Content-Type, Content-Length, Accept-Encoding, X-CSRF-Token, Authorization, "
-    "X-Requested-With, If-Modified-Since"
+    "X-Requested-With, If-Modified-Since, Impersonate-User, Impersonate-Group, Impersonate-Uid"
 )
 
 

@@ -44,6 +44,8 @@ class Face:
     cors: Cors = field(default_factory=Cors)
     impersonator: Impersonator | None = None
     time_limit: Callable[[Request], float | None] = _unlimited
+    on_denied: Callable[[Request, Denied], None] | None = None
+    """Told of each request that is refused to somebody who is known."""
 
 
 class Authenticator(Protocol):
@@ -124,6 +126,8 @@ class Guard:
                     await self._decide(partial(self._require, request, access))
                 response = await self._handle(endpoint, request)
             except DomainError as error:
+                if isinstance(error, Denied) and self.face.on_denied is not None:
+                    self.face.on_denied(request, error)
                 # No row is for OPTIONS: a browser's question comes to here.
                 response = self.face.cors.answer(request) or self.face.render_error(error, request)
         except Exception:

@@ -9,7 +9,9 @@ from typing import Any, cast
 
 import pytest
 
+from atomic_registry.app.events import EventReading
 from atomic_registry.app.images import Images
+from atomic_registry.config.settings import Settings
 from atomic_registry.events.feed import Feed
 from atomic_registry.faces.api import routes
 from atomic_registry.faces.api.discovery import DiscoveryHandlers
@@ -282,6 +284,7 @@ async def api() -> Api:
         images=Images(
             cast("MetadataDatabase", store), MemoryBlobStore(), policy, clock, host="registry.test"
         ).handlers(patches),
+        events=EventReading(Settings(), cast("MetadataDatabase", store), policy, clock).handlers,
         empty=EmptyHandlers(clock),
         discovery=DiscoveryHandlers(),
         openapi=OpenApiHandlers(routes.ROWS),

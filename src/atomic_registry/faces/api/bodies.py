@@ -1,7 +1,7 @@
 """Reads what clients send: documents within a limit, each key once; and options of lists."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import NoReturn, TypeVar
 
 import msgspec
@@ -84,8 +84,10 @@ def read_as(document: Document, form: type[T], kind: str) -> T:
         raise ObjectInvalid(kind=kind, name="", causes=[cause]) from error
 
 
-def read_list_options(query: Query) -> ListOptions:
-    """Return the options of a list.
+def read_list_options(query: Query, fields: Collection[str] = ()) -> ListOptions:
+    """Return the options of a list; `fields` are those that the kind is selected by.
+
+    Name and namespace need not be among them.
 
     Raises:
         ParameterInvalid: one of them is not served or cannot be read.
@@ -95,7 +97,7 @@ def read_list_options(query: Query) -> ListOptions:
         limit=read_limit(query),
         continue_token=query.get("continue") or "",
         labels=parse_label_selector(query.get("labelSelector") or ""),
-        fields=parse_field_selector(query.get("fieldSelector") or ""),
+        fields=parse_field_selector(query.get("fieldSelector") or "", fields),
     )
 
 

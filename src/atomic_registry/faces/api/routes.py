@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from atomic_registry.faces.api.discovery import DiscoveryHandlers
+from atomic_registry.faces.api.happenings import EventHandlers
 from atomic_registry.faces.api.images import ImageHandlers
 from atomic_registry.faces.api.objects import (
     EmptyHandlers,
@@ -29,6 +30,7 @@ from atomic_registry.resources.kinds import (
     AUTHORIZATION,
     CORE,
     EMPTY,
+    EVENTS,
     IDENTITY_MAPPINGS,
     IMAGE_SIGNATURES,
     IMAGES,
@@ -72,6 +74,7 @@ class Handlers:
     token_reviews: TokenReviewHandlers
     mappings: ObjectHandlers
     images: ImageHandlers
+    events: EventHandlers
     empty: EmptyHandlers
     discovery: DiscoveryHandlers
     openapi: OpenApiHandlers
@@ -113,7 +116,9 @@ def _rows() -> Iterator[Row]:
         yield _row("GET", path, to_caller, USERS, group, lambda to: to.reviews.whoami)
     for resource in RESOURCES:
         for group in resource.served_groups:
-            if resource.stored is not None:
+            if resource is EVENTS:
+                yield from _event_rows(group)
+            elif resource.stored is not None:
                 yield from _stored_rows(resource, group)
             elif (
                 review := _REVIEWS.get((resource.asked_group(group), resource.plural))
@@ -188,6 +193,15 @@ def _stored_rows(resource: Resource, group: str) -> Iterator[Row]:
         access = _needs("list", resource, group)
         every = _watchable(lambda to: pick(to).list)
         yield _row("GET", everywhere, access, resource, group, every)
+
+
+def _event_rows(group: str) -> Iterator[Row]:
+    many, everywhere = _collection(EVENTS, group), f"{prefix(group)}/{EVENTS.plural}"
+    for path in (many, everywhere):
+        listing = _watchable(lambda to: to.events.list)
+        yield _row("GET", path, _needs("list", EVENTS, group), EVENTS, group, listing)
+    one, needs = f"{many}/{{name}}", _needs("get", EVENTS, group)
+    yield _row("GET", one, needs, EVENTS, group, lambda to: to.events.get)
 
 
 def _watchable(pick: Pick) -> Pick:

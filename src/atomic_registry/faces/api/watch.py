@@ -3,7 +3,7 @@
 Source: Kubernetes API concepts, "Efficient detection of changes".
 """
 
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Collection
 from contextlib import aclosing
 
 import msgspec
@@ -15,7 +15,7 @@ from atomic_registry.faces.api.negotiate import Shape, shape_of
 from atomic_registry.faces.api.objects import place_of
 from atomic_registry.faces.api.status import Document
 from atomic_registry.resources.kinds import Resource
-from atomic_registry.resources.selectors import parse_label_selector
+from atomic_registry.resources.selectors import parse_field_selector, parse_label_selector
 from atomic_registry.resources.watch import WatchService
 from atomic_registry.resources.watch_stream import Watch, WatchOptions
 from atomic_registry.web.messages import Query, Request, Response, StreamBody
@@ -45,7 +45,9 @@ class WatchHandlers:
 
     async def watch(self, resource: Resource, group: str, request: Request) -> Response:
         place = place_of(resource, group, request)
-        options = read_watch_options(request.query, named=request.parameters.get("name", ""))
+        options = read_watch_options(
+            request.query, named=request.parameters.get("name", ""), fields=resource.fields
+        )
         shape = shape_of(request, self._clock)
         watch, close = await self._watches.watch(request.actor, place, options)
         is_asked = "stream=watch" in request.headers.get("Accept", "").replace(" ", "")
@@ -82,8 +84,12 @@ def asks_to_watch(query: Query) -> bool:
     return _read_flag(query, "watch") or False
 
 
-def read_watch_options(query: Query, *, named: str = "") -> WatchOptions:
+def read_watch_options(
+    query: Query, *, named: str = "", fields: Collection[str] = ()
+) -> WatchOptions:
     """Return the options of a watch; `named` is the object that the path names.
+
+    `fields` are those that the kind is selected by, besides name and namespace.
 
     Raises:
         ParameterInvalid: one of them cannot be read.
@@ -93,16 +99,14 @@ def read_watch_options(query: Query, *, named: str = "") -> WatchOptions:
     streams_list = _read_flag(query, "sendInitialEvents")
     starts = version in _FROM_THE_START if streams_list is None else streams_list
     since = None if starts or version in _FROM_THE_START else _read_number(query, "resourceVersion")
-    fields = _read_fields(query)
     return WatchOptions(
         since=since,
         sends_initial=starts,
         marks_initial_end=bool(streams_list) and bookmarks,
         bookmarks=bookmarks,
         labels=parse_label_selector(query.get("labelSelector") or ""),
+        fields=parse_field_selector(query.get("fieldSelector") or "", fields),
         named=named,
-        name=fields.get("metadata.name", ""),
-        namespace=fields.get("metadata.namespace", ""),
         timeout_seconds=_read_number(query, "timeoutSeconds"),
     )
 
@@ -121,15 +125,3 @@ def _read_number(query: Query, name: str) -> int:
     if not (text.isascii() and text.isdigit() and len(text) <= _MAX_DIGITS):
         raise ParameterInvalid(parameter=name, value=text, reason="it must be a number, 0 or more")
     return int(text)
-
-
-def _read_fields(query: Query) -> dict[str, str]:
-    text = query.get("fieldSelector") or ""
-    fields = {}
-    for term in filter(None, text.split(",")):
-        key, operator, value = term.partition("=")
-        if not operator or key.strip() not in {"metadata.name", "metadata.namespace"}:
-            reason = "a watch selects by metadata.name=... and metadata.namespace=..."
-            raise ParameterInvalid(parameter="fieldSelector", value=text, reason=reason)
-        fields[key.strip()] = value.removeprefix("=").strip()
-    return fields

@@ -1,31 +1,45 @@
 """GET, HEAD, PUT and DELETE of manifests."""
 
+from collections.abc import Callable
+
 from atomic_registry.content.manifests import ManifestService
 from atomic_registry.content.ports import HotReads, StoredManifest
 from atomic_registry.errors import BodyInterrupted, TooLarge
-from atomic_registry.oci.reference import Tag
+from atomic_registry.oci.reference import Reference, RepositoryName, Tag
 from atomic_registry.web.conditional import client_holds
 from atomic_registry.web.messages import Body, Request, Response
 
+PullCounter = Callable[[RepositoryName, Reference], None]
+
 
 class ManifestHandlers:
-    """Manifests by tag or digest; `max_bytes` limits those that are pushed."""
+    """Manifests by tag or digest; `max_bytes` limits those that are pushed.
 
-    def __init__(self, manifests: ManifestService, *, max_bytes: int) -> None:
+    `on_pull` is told of each manifest that is read, and must not wait for anything.
+    """
+
+    def __init__(
+        self,
+        manifests: ManifestService,
+        *,
+        max_bytes: int,
+        on_pull: PullCounter | None = None,
+    ) -> None:
         self._manifests = manifests
         self._max_bytes = max_bytes
+        self._on_pull = on_pull
 
     async def get(self, request: Request) -> Response:
         """The stored bytes, whatever `Accept` says: a converted manifest has another digest."""
         parameters = request.parameters
         manifest = await self._manifests.get(parameters["repository"], parameters["reference"])
-        return _manifest(request, manifest)
+        return self._counted(request, manifest)
 
     def quick_get(self, hot: HotReads, request: Request) -> Response:
         """Do what `get` does, without waiting."""
         parameters = request.parameters
         manifest = self._manifests.get_now(hot, parameters["repository"], parameters["reference"])
-        return _manifest(request, manifest)
+        return self._counted(request, manifest)
 
     async def put(self, request: Request) -> Response:
         repository = request.parameters["repository"]
@@ -53,6 +67,13 @@ class ManifestHandlers:
             request.actor, parameters["repository"], parameters["reference"]
         )
         return Response(status=202)
+
+    def _counted(self, request: Request, manifest: StoredManifest) -> Response:
+        # Clients look by HEAD whether there is something new; that is no pull.
+        if self._on_pull is not None and request.method == "GET":
+            parameters = request.parameters
+            self._on_pull(parameters["repository"], parameters["reference"])
+        return _manifest(request, manifest)
 
 
 def _manifest(request: Request, manifest: StoredManifest) -> Response:

@@ -25,6 +25,7 @@ from atomic_registry.store.metadata.tables import changes, revision
 # In the text of the statement: only then is it seen that the partial index serves.
 _OF_REPOSITORY = "repository"
 _REPOSITORY: ColumnElement[str] = literal_column(f"'{_OF_REPOSITORY}'")
+_PROJECTS: ColumnElement[str] = literal_column("'projects'")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -150,6 +151,26 @@ class SqlChanges:
             floor=self.floor(),
             newest=self.last_revision(),
         )
+
+    def list_of_repositories(
+        self, project: str | None, *, up_to: int, since: datetime, limit: int
+    ) -> list[events.Change]:
+        """Return the newest changes of repositories; see `events.ports.RepositoryLog`."""
+        query = select(changes).where(changes.c.kind == _REPOSITORY, changes.c.revision <= up_to)
+        if project is not None:
+            made = (
+                select(func.max(changes.c.revision))
+                .where(changes.c.kind == _PROJECTS, changes.c.name == project)
+                .where(changes.c.verb == events.ADDED)
+            )
+            begin = self._connection.execute(made).scalar() or 0
+            query = query.where(changes.c.namespace == project, changes.c.revision >= begin)
+        found = []
+        for row in self._connection.execute(query.order_by(changes.c.revision.desc()).limit(limit)):
+            if row.at < since:
+                break
+            found.append(_logged(row))
+        return found
 
     def floor(self) -> int:
         """Return the oldest revision that can be replayed from: the one before the first row."""

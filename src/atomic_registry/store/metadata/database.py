@@ -5,7 +5,7 @@ from typing import Protocol, TypeVar
 
 from atomic_registry.clock import Clock
 from atomic_registry.content.ports import Change, MetadataStore
-from atomic_registry.events.ports import ChangeLog
+from atomic_registry.events.ports import ChangeLog, RepositoryLog
 from atomic_registry.identity.ports import IdentityStore
 from atomic_registry.store.metadata.sqlite import SqliteMetadata, prepare_sqlite
 from atomic_registry.store.metadata.transaction import SqlTransaction
@@ -16,7 +16,7 @@ _SQLITE = "sqlite:///"
 _POSTGRESQL = "postgresql://"
 
 
-class MetadataDatabase(MetadataStore, IdentityStore, ChangeLog, Protocol):
+class MetadataDatabase(MetadataStore, IdentityStore, ChangeLog, RepositoryLog, Protocol):
     """The stores of content and of identity, with what the process around them needs."""
 
     async def read(self, query: Callable[[SqlTransaction], T]) -> T:

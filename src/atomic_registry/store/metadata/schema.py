@@ -4,7 +4,7 @@ from sqlalchemy import Connection, Row, inspect, select
 
 from atomic_registry.store.metadata.tables import schema_info
 
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 5
 
 
 class SchemaTooNew(Exception):

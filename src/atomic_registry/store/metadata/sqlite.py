@@ -6,7 +6,7 @@ Several processes may use the file at once. Reads never wait for writes.
 import asyncio
 import sqlite3
 import threading
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from pathlib import Path
@@ -157,6 +157,15 @@ class SqliteMetadata:
         self, after: int, *, kinds: Collection[str], limit: int
     ) -> events.LogPage:
         return await self._read(lambda tx: tx.changes.list_all(after, kinds=kinds, limit=limit))
+
+    async def list_of_repositories(
+        self, project: str | None, *, up_to: int, since: datetime, limit: int
+    ) -> Sequence[events.Change]:
+        return await self._read(
+            lambda tx: tx.changes.list_of_repositories(
+                project, up_to=up_to, since=since, limit=limit
+            )
+        )
 
     async def drop_changes(self, *, before: datetime, keep: int, limit: int) -> int:
         return await self._writer.submit(

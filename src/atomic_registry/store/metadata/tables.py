@@ -46,6 +46,8 @@ PlainText = Text().with_variant(Text(collation="C"), "postgresql")
 RowId = BigInteger().with_variant(Integer(), "sqlite")
 
 _IS_OF_OBJECT = text("kind <> 'repository'")
+_IS_OF_REPOSITORY = text("kind = 'repository'")
+_IS_OF_PROJECT = text("kind = 'projects'")
 _IS_REMOVAL = text("digest IS NULL")
 
 metadata = MetaData()
@@ -182,6 +184,21 @@ changes = Table(
         "revision",
         sqlite_where=_IS_OF_OBJECT,
         postgresql_where=_IS_OF_OBJECT,
+    ),
+    # Events of a project are its newest entries since it was made.
+    Index(
+        "changes_of_repositories",
+        "namespace",
+        "revision",
+        sqlite_where=_IS_OF_REPOSITORY,
+        postgresql_where=_IS_OF_REPOSITORY,
+    ),
+    Index(
+        "changes_of_projects",
+        "name",
+        "revision",
+        sqlite_where=_IS_OF_PROJECT,
+        postgresql_where=_IS_OF_PROJECT,
     ),
 )
 
