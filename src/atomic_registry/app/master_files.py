@@ -27,7 +27,7 @@ from atomic_registry.config.master_config import (
 )
 from atomic_registry.config.settings import Settings, parse_listen
 from atomic_registry.system.durable_files import locked, write_file
-from atomic_registry.system.tls import NamedPair, TlsOptions
+from atomic_registry.system.tls import SMALL_BUFFER, NamedPair, TlsOptions
 
 _logger = structlog.get_logger(__name__)
 ADMINISTRATOR_NAME = "admin"
@@ -123,6 +123,8 @@ def tls_options(files: MasterFiles) -> TlsOptions:
             if isinstance(it, RequestHeader) and it.client_ca is not None
         ),
         minimum=_TLS_VERSIONS[serving.min_tls_version],
+        # Watches are idle nearly always, and nobody uploads much here.
+        buffer_bytes=SMALL_BUFFER,
     )
 
 

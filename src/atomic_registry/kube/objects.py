@@ -8,6 +8,8 @@ from typing import ClassVar
 
 import msgspec
 
+_TO_SECONDS = len("2026-01-01T00:00:00")
+
 
 class ObjectMeta(msgspec.Struct, rename="camel", omit_defaults=True, kw_only=True):
     """Metadata of one object; `resource_version` is the revision of its last change."""
@@ -37,4 +39,5 @@ class KubeObject(msgspec.Struct, rename="camel", omit_defaults=True, kw_only=Tru
 
 def timestamp(moment: datetime) -> str:
     """Return a time as documents carry it: RFC 3339, UTC, whole seconds."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    # A list has thousands, and `strftime` takes three times as long.
+    return f"{moment.astimezone(UTC).isoformat()[:_TO_SECONDS]}Z"

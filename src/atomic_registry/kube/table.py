@@ -17,6 +17,17 @@ WIDE = 1
 _UNKNOWN = "<unknown>"
 _MINUTE, _HOUR, _DAY = 60, 3600, 86_400
 _YEAR = 365 * _DAY
+# Below a number of seconds: the unit and its letter, and the smaller unit that is shown too.
+_STEPS = (
+    (2 * _MINUTE, 1, "s", 0, ""),
+    (10 * _MINUTE, _MINUTE, "m", 1, "s"),
+    (3 * _HOUR, _MINUTE, "m", 0, ""),
+    (8 * _HOUR, _HOUR, "h", _MINUTE, "m"),
+    (2 * _DAY, _HOUR, "h", 0, ""),
+    (8 * _DAY, _DAY, "d", _HOUR, "h"),
+    (2 * _YEAR, _DAY, "d", 0, ""),
+    (8 * _YEAR, _YEAR, "y", _DAY, "d"),
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,24 +106,12 @@ def age(moment: object, now: datetime) -> str:
 
 def _duration(seconds: int) -> str:
     seconds = max(seconds, 0)
-    minutes, hours, days = seconds // _MINUTE, seconds // _HOUR, seconds // _DAY
-    years = seconds // _YEAR
     # The limits are those of client-go's HumanDuration, so that the columns read as elsewhere.
-    steps: tuple[tuple[bool, str], ...] = (
-        (seconds < 2 * _MINUTE, f"{seconds}s"),
-        (minutes < 10, _pair(minutes, "m", seconds % _MINUTE, "s")),
-        (minutes < 3 * 60, f"{minutes}m"),
-        (hours < 8, _pair(hours, "h", minutes % 60, "m")),
-        (hours < 2 * 24, f"{hours}h"),
-        (hours < 8 * 24, _pair(days, "d", hours % 24, "h")),
-        (days < 2 * 365, f"{days}d"),
-        (days < 8 * 365, _pair(years, "y", days % 365, "d")),
-    )
-    return next((text for fits, text in steps if fits), f"{years}y")
-
-
-def _pair(large: int, unit: str, small: int, smaller: str) -> str:
-    return f"{large}{unit}{small}{smaller}" if small else f"{large}{unit}"
+    for limit, unit, letter, smaller, small_letter in _STEPS:
+        if seconds < limit:
+            rest = seconds % unit // smaller if smaller else 0
+            return f"{seconds // unit}{letter}" + (f"{rest}{small_letter}" if rest else "")
+    return f"{seconds // _YEAR}y"
 
 
 def _definition(column: Column) -> Document:

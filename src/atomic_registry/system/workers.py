@@ -50,6 +50,8 @@ async def worker_main(
     drain, orphaned = asyncio.Event(), asyncio.Event()
     loop.add_signal_handler(signal.SIGTERM, drain.set)
     loop.add_reader(life, _orphan, loop, life, drain, orphaned)
+    if options.tls is not None:
+        options.tls.limit_buffers()
     reloading = None if options.tls is None else ReloadingContext(options.tls)
     watcher = None if reloading is None else asyncio.create_task(reloading.watch())
     app = await options.build(index)
