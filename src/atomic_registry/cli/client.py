@@ -1,9 +1,12 @@
 """Talks to the master: one request at a time, over TLS only, with errors in words for people."""
 
+import contextlib
 import json
+import re
 import ssl
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 from urllib.parse import quote, urlencode, urlsplit
 
 import click
@@ -12,11 +15,16 @@ from atomic_registry.cli.documents import Document, documents_at, text_at
 from atomic_registry.cli.output import printable
 from atomic_registry.cli.trust import Trust, make_context
 
+if TYPE_CHECKING:
+    from http.client import HTTPResponse
+
 TIMEOUT_SECONDS = 30.0
+JSON = "application/json"
 _MAX_ANSWER_BYTES = 32 << 20
 _MAX_MESSAGE = 4000
 _MAX_PAGES = 1000
 _PAGE = 500
+_WARNING = re.compile(r'299 \S+ "((?:[^"\\]|\\.)*)"')
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +51,10 @@ class ApiError(click.ClickException):
         super().__init__(message)
         self.status = status
         self.reason = reason
+
+
+class Unreachable(click.ClickException):
+    """The master does not answer, or its connection broke."""
 
 
 class ApiClient:
@@ -78,17 +90,35 @@ class ApiClient:
             ApiError: the master refused.
             ClickException: it cannot be reached, or its answer is none.
         """
-        headers = {"Accept": "application/json"}
+        return self.request(method, path, document=document).document()
+
+    def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        document: Document | None = None,
+        kind: str = JSON,
+        accept: str = JSON,
+    ) -> Answer:
+        """Send a request to the API, say what the master warns of, and return its good answer.
+
+        Raises:
+            ApiError: the master refused.
+            ClickException: it cannot be reached, or its answer is none.
+        """
+        headers = self._headers(accept)
         body = None
         if document is not None:
-            headers["Content-Type"] = "application/json"
+            headers["Content-Type"] = kind
             body = json.dumps(document).encode()
-        if self.token:
-            headers["Authorization"] = f"Bearer {self.token}"
         answer = self.send(method, path, headers=headers, body=body)
         if answer.status >= 300:
             raise _refusal(self.server, answer)
-        return answer.document()
+        for text in _WARNING.findall(answer.headers.get("warning", "")):
+            shown = re.sub(r"\\(.)", r"\1", text)
+            click.echo(f"Warning: {printable(shown)}", err=True)
+        return answer
 
     def send(
         self,
@@ -103,6 +133,38 @@ class ApiClient:
         Raises:
             ClickException: the server cannot be reached or is not trusted.
         """
+        with self._exchange(method, path, headers=headers, body=body) as response:
+            return self._read(response)
+
+    @contextlib.contextmanager
+    def stream(self, path: str, *, accept: str, silence: float) -> Iterator["HTTPResponse"]:
+        """Give an answer that is read while it comes; the wait for its next part is bounded.
+
+        Raises:
+            ApiError: the master refused.
+            ClickException: it cannot be reached, or was silent for too long.
+        """
+        with self._exchange("GET", path, headers=self._headers(accept), wait=silence) as response:
+            if response.status >= 300:
+                raise _refusal(self.server, self._read(response))
+            yield response
+
+    def _headers(self, accept: str) -> dict[str, str]:
+        headers = {"Accept": accept}
+        if self.token:
+            headers["Authorization"] = f"Bearer {self.token}"
+        return headers
+
+    @contextlib.contextmanager
+    def _exchange(
+        self,
+        method: str,
+        path: str,
+        *,
+        headers: dict[str, str] | None,
+        body: bytes | None = None,
+        wait: float = TIMEOUT_SECONDS,
+    ) -> Iterator["HTTPResponse"]:
         # A fifth of the start, which `--help` does without.
         from http.client import HTTPException, HTTPSConnection  # noqa: PLC0415
 
@@ -110,22 +172,24 @@ class ApiClient:
             self._context = make_context(self.trust)
         parts = urlsplit(self.server)
         connection = HTTPSConnection(
-            parts.hostname or "", parts.port, timeout=TIMEOUT_SECONDS, context=self._context
+            parts.hostname or "", parts.port, timeout=wait, context=self._context
         )
         try:
             connection.request(method, parts.path + path, body=body, headers=headers or {})
-            response = connection.getresponse()
-            content = response.read(_MAX_ANSWER_BYTES + 1)
+            yield connection.getresponse()
         except ssl.SSLCertVerificationError as error:
             raise click.ClickException(_untrusted(self.server, error)) from error
         except (OSError, HTTPException) as error:
             text = getattr(error, "strerror", None) or str(error) or type(error).__name__
-            raise click.ClickException(
+            raise Unreachable(
                 f"{self.server} cannot be reached: {text}; check the address, and that the "
                 "master runs there"
             ) from error
         finally:
             connection.close()
+
+    def _read(self, response: "HTTPResponse") -> Answer:
+        content = response.read(_MAX_ANSWER_BYTES + 1)
         if len(content) > _MAX_ANSWER_BYTES:
             raise click.ClickException(f"{self.server} sent an answer that is too large")
         found = {name.lower(): value for name, value in response.getheaders()}

@@ -26,6 +26,10 @@ class Entry:
 
 
 COMMANDS: Mapping[str, Entry] = {
+    "annotate": Entry(
+        target="objects.marks:annotate", help="Set and remove annotations of objects."
+    ),
+    "apply": Entry(target="objects.apply", help="Make objects be as files say."),
     "ca": Entry(
         target="authority", help="Make certificates and keys, and encrypt secrets for files."
     ),
@@ -34,18 +38,22 @@ COMMANDS: Mapping[str, Entry] = {
         target="completion", help="Print what makes your shell complete commands and options."
     ),
     "config": Entry(target="config", help="Show, check and write settings."),
+    "create": Entry(target="objects.create", help="Make objects, from files or from options."),
     "create-token": Entry(
         target="tokens:create_token", help="Make a personal token and print its secret, this once."
     ),
+    "delete": Entry(target="objects.delete", help="Delete objects, and say which."),
     "delete-project": Entry(
         target="projects:delete_project", help="Delete a project with everything in it."
     ),
     "docker-login": Entry(
         target="docker_login", help="Let docker, podman, buildah and skopeo push and pull as you."
     ),
+    "get": Entry(target="objects.get", help="Show objects of any kind, once or as they change."),
     "groups": Entry(
         target="groups", help="List and change groups of users, or bring them from LDAP."
     ),
+    "label": Entry(target="objects.marks:label", help="Set and remove labels of objects."),
     "login": Entry(target="login", help="Log in to the master, by default with your browser."),
     "logout": Entry(target="login:logout", help="Make the current login worthless and forget it."),
     "new-project": Entry(
@@ -63,6 +71,7 @@ COMMANDS: Mapping[str, Entry] = {
     "status": Entry(
         target="status", help="Ask the master and the registry whether they are ready."
     ),
+    "tag": Entry(target="objects.tag", help="Make, move, roll back and remove tags of images."),
     "tokens": Entry(target="tokens", help="List, rotate and revoke your tokens."),
     "users": Entry(target="users", help="List, make, disable and delete accounts."),
     "who-can": Entry(target="rights:who_can", help="List who may do something."),
