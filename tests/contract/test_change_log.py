@@ -1,6 +1,6 @@
 """What every store does with the log that watches follow."""
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -10,8 +10,8 @@ import msgspec
 import pytest
 from tests.contract.identity_objects import add, remove, update, user
 from tests.contract.metadata_store import NAME, change, create
+from tests.kit.databases import new_sqlite
 from tests.kit.identity_store import MemoryIdentityStore
-from tests.kit.postgres import Postgres, run_postgres
 
 from atomic_registry.clock import SystemClock
 from atomic_registry.events.ports import Change, ChangeLog, LogPage
@@ -19,17 +19,11 @@ from atomic_registry.identity.directory import Directory
 from atomic_registry.identity.records import Group, Project
 from atomic_registry.kube.objects import ObjectMeta
 from atomic_registry.oci.reference import RepositoryName
-from atomic_registry.store.metadata import MetadataDatabase, open_metadata, prepare_metadata
+from atomic_registry.store.metadata import MetadataDatabase, open_metadata
 from atomic_registry.store.metadata.transaction import SqlTransaction
 
 USERS = frozenset({"users"})
 _LATER = timedelta(days=400)
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[Postgres]:
-    with run_postgres() as server:
-        yield server
 
 
 @pytest.fixture(params=["memory", "sqlite", "postgresql"])
@@ -37,10 +31,10 @@ async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
     if request.param == "memory":
         yield MemoryIdentityStore()  # type: ignore[misc]  # it has what these tests need
         return
-    url = f"sqlite:///{tmp_path}/metadata.db"
     if request.param == "postgresql":
-        url = request.getfixturevalue("server").new_database()
-    prepare_metadata(url)
+        url = request.getfixturevalue("server").new_registry()
+    else:
+        url = new_sqlite(tmp_path)
     opened = open_metadata(url, SystemClock())
     yield opened
     await opened.close()

@@ -1,7 +1,5 @@
 """The contract of identity on PostgreSQL, and what holds for a server."""
 
-from collections.abc import Iterator
-
 import psycopg
 import pytest
 from tests.contract.identity_grants import GrantsContract
@@ -15,9 +13,9 @@ from tests.contract.identity_objects import (
     user,
 )
 from tests.contract.identity_tokens import LoginsContract, TokensContract
-from tests.kit.postgres import Postgres, run_postgres
+from tests.kit.postgres import Postgres
 
-from atomic_registry.store.metadata import MetadataDatabase, prepare_metadata
+from atomic_registry.store.metadata import MetadataDatabase
 
 _FAIL_TWO_COMMITS = """
 CREATE SEQUENCE attempts;
@@ -33,17 +31,9 @@ CREATE CONSTRAINT TRIGGER fail AFTER INSERT ON changes DEFERRABLE INITIALLY DEFE
 """
 
 
-@pytest.fixture(scope="module")
-def server() -> Iterator[Postgres]:
-    with run_postgres() as server:
-        yield server
-
-
 @pytest.fixture
 def url(server: Postgres) -> str:
-    url = server.new_database()
-    prepare_metadata(url)
-    return url
+    return server.new_registry()
 
 
 class TestPostgres(

@@ -6,18 +6,17 @@ import pytest
 from tests.contract.identity_grants import GrantsContract
 from tests.contract.identity_objects import ObjectChangesContract, ObjectsContract
 from tests.contract.identity_tokens import LoginsContract, TokensContract, token
+from tests.kit.databases import new_sqlite
 
 from atomic_registry.clock import SystemClock
-from atomic_registry.store.metadata import MetadataDatabase, prepare_metadata
+from atomic_registry.store.metadata import MetadataDatabase
 from atomic_registry.store.metadata.sqlite_connection import Session, insert_if_absent
 from atomic_registry.store.metadata.transaction import SqlTransaction
 
 
 @pytest.fixture
 def url(tmp_path: Path) -> str:
-    url = f"sqlite:///{tmp_path}/metadata.db"
-    prepare_metadata(url)
-    return url
+    return new_sqlite(tmp_path)
 
 
 class TestSqlite(

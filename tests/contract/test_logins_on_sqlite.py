@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from tests.kit.clock import ManualClock
+from tests.kit.databases import new_sqlite
 
 from atomic_registry.clock import SystemClock
 from atomic_registry.errors import CredentialsRejected, TooMany
@@ -14,13 +15,12 @@ from atomic_registry.identity.accounts import Accounts, Recognised
 from atomic_registry.identity.ports import Person
 from atomic_registry.identity.records import Group, User
 from atomic_registry.identity.throttle import Throttle
-from atomic_registry.store.metadata import MetadataDatabase, open_metadata, prepare_metadata
+from atomic_registry.store.metadata import MetadataDatabase, open_metadata
 
 
 @pytest.fixture
 async def store(tmp_path: Path) -> AsyncIterator[MetadataDatabase]:
-    url = f"sqlite:///{tmp_path}/metadata.db"
-    prepare_metadata(url)
+    url = new_sqlite(tmp_path)
     store = open_metadata(url, SystemClock())
     yield store
     await store.close()

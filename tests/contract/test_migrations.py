@@ -11,7 +11,6 @@ from alembic.migration import MigrationContext
 from sqlalchemy import Engine, create_engine, text
 from tests.contract.identity_objects import add, changes, get, user
 from tests.contract.metadata_store import create
-from tests.kit.postgres import run_postgres
 
 from atomic_registry.clock import SystemClock
 from atomic_registry.content.ports import Change
@@ -32,11 +31,10 @@ def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[s
         yield url, engine
         engine.dispose()
         return
-    with run_postgres() as server:
-        url = server.new_database()
-        engine = create_engine(url.replace("postgresql://", "postgresql+psycopg://"))
-        yield url, engine
-        engine.dispose()
+    url = request.getfixturevalue("server").new_database()
+    engine = create_engine(url.replace("postgresql://", "postgresql+psycopg://"))
+    yield url, engine
+    engine.dispose()
 
 
 def fill_first_schema(engine: Engine) -> None:

@@ -1,14 +1,12 @@
 """The metadata contract on PostgreSQL, and what holds for a server."""
 
-from collections.abc import Iterator
-
 import psycopg
 import pytest
 from tests.contract.image_streams import ImageStreamContract
 from tests.contract.metadata_store import MetadataStoreContract, create
 from tests.contract.processes import prepare_in_processes
 from tests.contract.push_and_delete import PushAndDeleteContract
-from tests.kit.postgres import Postgres, run_postgres
+from tests.kit.postgres import Postgres
 
 from atomic_registry.clock import SystemClock
 from atomic_registry.errors import MetadataFailed, StorageReadOnly
@@ -20,18 +18,9 @@ from atomic_registry.store.metadata import (
 )
 
 
-@pytest.fixture(scope="module")
-def server() -> Iterator[Postgres]:
-    with run_postgres() as server:
-        yield server
-
-
 @pytest.fixture
 def url(server: Postgres) -> str:
-    url = server.new_database()
-    prepare_metadata(url)
-    prepare_metadata(url)
-    return url
+    return server.new_registry()
 
 
 class TestPostgres(MetadataStoreContract, PushAndDeleteContract, ImageStreamContract):
@@ -54,9 +43,9 @@ async def test_a_server_that_went_away_fails_and_its_return_heals(
 
 
 async def test_preparing_at_once_in_several_processes_makes_one_schema(server: Postgres) -> None:
-    for _ in range(3):
-        url = server.new_database()
-        assert prepare_in_processes(url) == [(0, "")] * 4
+    urls = [server.new_database() for _ in range(3)]
+    assert prepare_in_processes(*urls) == [(0, "")] * 4
+    for url in urls:
         store = open_metadata(url, SystemClock())
         await create(store)
         await store.close()

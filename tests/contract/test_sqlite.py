@@ -19,6 +19,7 @@ from tests.contract.metadata_store import (
 )
 from tests.contract.processes import prepare_in_processes
 from tests.contract.push_and_delete import PushAndDeleteContract
+from tests.kit.databases import new_sqlite
 
 from atomic_registry.clock import SystemClock
 from atomic_registry.errors import MetadataFailed
@@ -53,9 +54,7 @@ asyncio.run(main())
 
 @pytest.fixture
 def url(tmp_path: Path) -> str:
-    url = f"sqlite:///{tmp_path}/metadata.db"
-    prepare_metadata(url)
-    return url
+    return new_sqlite(tmp_path)
 
 
 class TestSqlite(MetadataStoreContract, PushAndDeleteContract, ImageStreamContract):

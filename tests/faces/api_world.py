@@ -33,7 +33,7 @@ from atomic_registry.identity.records import (
 from atomic_registry.identity.scopes import parse_scopes
 from atomic_registry.kube.objects import KubeObject, ObjectMeta
 from atomic_registry.store.blobs.memory import MemoryBlobStore
-from atomic_registry.store.metadata import MetadataDatabase, open_metadata, prepare_metadata
+from atomic_registry.store.metadata import MetadataDatabase, open_metadata
 from atomic_registry.web.credentials import actor_of_token
 from atomic_registry.web.messages import Query, Request, Response
 from atomic_registry.web.metrics import HttpMetrics
@@ -48,6 +48,7 @@ from tests.faces.world import (
     remove_project,
 )
 from tests.kit.bodies import BytesBody
+from tests.kit.databases import new_sqlite
 
 # The roles again, each bound to a person everywhere instead of in one project.
 EVERYWHERE = [f"everywhere-{role.replace(':', '-')}" for role in ROLES]
@@ -117,8 +118,7 @@ class MasterWorld:
 
 async def make_master_world(root: Path) -> MasterWorld:
     """As the registry's world; every project but the deleted one has an object of each kind."""
-    url = f"sqlite:///{root}/metadata.db"
-    prepare_metadata(url)
+    url = new_sqlite(root)
     metadata = open_metadata(url, CLOCK)
     files = MasterFiles(
         config=MasterConfig(oauth_config=OAuthConfig(identity_providers=PROVIDERS)),

@@ -12,10 +12,11 @@ from atomic_registry.clock import SystemClock
 from atomic_registry.config.settings import Settings
 from atomic_registry.faces.registry import routes
 from atomic_registry.store.blobs.memory import MemoryBlobStore
-from atomic_registry.store.metadata import open_metadata, prepare_metadata
+from atomic_registry.store.metadata import open_metadata
 from atomic_registry.web.messages import Query, Request, Response
 from atomic_registry.web.metrics import HttpMetrics
 from tests.kit.bodies import BytesBody
+from tests.kit.databases import new_sqlite
 
 
 @dataclass
@@ -48,8 +49,7 @@ class FaceClient:
 
 
 async def make_client(root: Path, access: AccessControl | None) -> FaceClient:
-    url = f"sqlite:///{root}/metadata.db"
-    prepare_metadata(url)
+    url = new_sqlite(root)
     clock = SystemClock()
     metrics = HttpMetrics(((row[0], row[1]) for row in routes.ROWS), workers=1)
     worker = RegistryWorker(

@@ -3,12 +3,14 @@
 The expectations are written out here, apart from the code that decides.
 """
 
-from collections.abc import Iterator, Mapping
+import asyncio
+from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
 
 import pytest
+import pytest_asyncio
 
 from atomic_registry.faces.api import routes
 from atomic_registry.faces.oauth import routes as oauth
@@ -313,28 +315,47 @@ def _noun(path: str) -> str:
     return "discovery" if path in (*_DISCOVERY, *_ANYBODY) else words[-1]
 
 
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def world(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[MasterWorld]:
+    """One world for all rows: no request to it changes anything."""
+    made = await make_master_world(tmp_path_factory.mktemp("world"))
+    yield made
+    await made.close()
+
+
+def _cases(noun: str) -> Iterator[tuple[str, str, str, str, bool]]:
+    for (method, path), need in EXPECTED.items():
+        if _noun(path) == noun:
+            projects = PROJECTS if place_of(path, "own") else ("own",)
+            there = (True, False) if "{" in path else (True,)
+            yield from product((method,), (path,), (need,), projects, there)
+
+
+async def _status(world: MasterWorld, caller: str, method: str, path: str, target: str) -> int:
+    response = await world.call(caller, method, target, body_of(method, path))
+    if isinstance(response.body, StreamBody):
+        await response.body.close()
+    return response.status
+
+
+@pytest.mark.asyncio(loop_scope="module")
 @pytest.mark.parametrize("noun", sorted({_noun(path) for _, path in EXPECTED}))
-async def test_a_row_is_served_to_exactly_those_who_may(tmp_path: Path, noun: str) -> None:
-    world = await make_master_world(tmp_path)
+async def test_a_row_is_served_to_exactly_those_who_may(world: MasterWorld, noun: str) -> None:
     wrong = []
-    rows = [(*row, need) for row, need in EXPECTED.items() if _noun(row[1]) == noun]
-    for (method, path, need), caller in product(rows, CALLERS):
-        for project in PROJECTS if place_of(path, "own") else ("own",):
-            for is_there in (True, False) if "{" in path else (True,):
-                target = concrete(world, path, project, is_there=is_there)
-                response = await world.call(caller, method, target, body_of(method, path))
-                if isinstance(response.body, StreamBody):
-                    await response.body.close()
-                refused = 401 if caller == ANONYMOUS.name else 403
-                served = response.status not in (401, 403)
-                expected = is_allowed(need, caller, path, project)
-                if (
-                    served != expected
-                    or (response.status >= 500 and response.status != NOT_IMPLEMENTED)
-                    or (not served and response.status != refused)
-                ):
-                    wrong.append((caller, method, target, response.status, response.body))
-    await world.close()
+    for method, path, need, project, is_there in _cases(noun):
+        target = concrete(world, path, project, is_there=is_there)
+        statuses = await asyncio.gather(
+            *(_status(world, caller, method, path, target) for caller in CALLERS)
+        )
+        for caller, status in zip(CALLERS, statuses, strict=True):
+            refused = 401 if caller == ANONYMOUS.name else 403
+            served = status not in (401, 403)
+            if (
+                served != is_allowed(need, caller, path, project)
+                or (status >= 500 and status != NOT_IMPLEMENTED)
+                or (not served and status != refused)
+            ):
+                wrong.append((caller, method, target, status))
     assert not wrong, wrong[:10]
 
 
@@ -342,8 +363,8 @@ def test_every_row_of_the_logins_has_its_expectation() -> None:
     assert {(row[0], row[1]) for row in oauth.ROWS} == {*EXPECTED_OAUTH, *ABOUT_A_TOKEN}
 
 
-async def test_a_credential_of_the_api_changes_nothing_at_the_logins(tmp_path: Path) -> None:
-    world = await make_master_world(tmp_path)
+@pytest.mark.asyncio(loop_scope="module")
+async def test_a_credential_of_the_api_changes_nothing_at_the_logins(world: MasterWorld) -> None:
     wrong = []
     for (method, path), status in EXPECTED_OAUTH.items():
         target = path.replace("{provider}", "any")
@@ -351,18 +372,15 @@ async def test_a_credential_of_the_api_changes_nothing_at_the_logins(tmp_path: P
             response = await world.call(caller, method, target, media_type=FORM)
             if response.status != status:
                 wrong.append((caller, method, path, response.status, response.body))
-    await world.close()
     assert not wrong
 
 
-async def test_a_token_is_told_about_itself_and_nobody_else_is(tmp_path: Path) -> None:
-    world = await make_master_world(tmp_path)
-
+@pytest.mark.asyncio(loop_scope="module")
+async def test_a_token_is_told_about_itself_and_nobody_else_is(world: MasterWorld) -> None:
     answers = {
         caller: (await world.call(caller, "GET", "/oauth/info")).status for caller in CALLERS
     }
 
-    await world.close()
     refused = {caller for caller, status in answers.items() if status == 401}
     assert refused == {ANONYMOUS.name, REGISTRY_TOKEN}
     assert {200, 401} == set(answers.values())

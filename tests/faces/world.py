@@ -28,9 +28,10 @@ from atomic_registry.identity.roles import RULES
 from atomic_registry.kube.objects import ObjectMeta
 from atomic_registry.oci.reference import RepositoryName
 from atomic_registry.store.blobs.memory import MemoryBlobStore
-from atomic_registry.store.metadata import MetadataDatabase, open_metadata, prepare_metadata
+from atomic_registry.store.metadata import MetadataDatabase, open_metadata
 from atomic_registry.web.metrics import HttpMetrics
 from tests.faces.conftest import FaceClient
+from tests.kit.databases import new_sqlite
 
 CLOCK = SystemClock()
 ROLES = sorted(RULES)
@@ -62,8 +63,7 @@ class World:
 
 async def make_world(root: Path) -> World:
     """Every role is bound in `own` to its person; `private` is the stranger's."""
-    url = f"sqlite:///{root}/metadata.db"
-    prepare_metadata(url)
+    url = new_sqlite(root)
     metadata = open_metadata(url, CLOCK)
     access = AccessControl(metadata, PROVIDERS, trusted_proxies="", clock=CLOCK)
     metrics = HttpMetrics(((row[0], row[1]) for row in routes.ROWS), workers=1)

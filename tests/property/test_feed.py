@@ -5,18 +5,18 @@ import os
 import subprocess
 import sys
 import tempfile
-from pathlib import Path
 
 import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.kit.databases import new_sqlite
 
 from atomic_registry.clock import SystemClock
 from atomic_registry.events.feed import Feed, Subscription
 from atomic_registry.events.ports import ADDED, DELETED, Change
 from atomic_registry.identity.ports import Transaction
 from atomic_registry.identity.records import Group, User
-from atomic_registry.store.metadata import MetadataDatabase, open_metadata, prepare_metadata
+from atomic_registry.store.metadata import MetadataDatabase, open_metadata
 
 # Reads "verb name" lines; each is one transaction, but those joined by commas are one together.
 _WRITER = """
@@ -153,6 +153,5 @@ def test_the_replay_is_the_list_at_every_revision_with_writers_in_two_processes(
     first: list[str], second: list[str]
 ) -> None:
     with tempfile.TemporaryDirectory() as directory:
-        url = f"sqlite:///{Path(directory)}/metadata.db"
-        prepare_metadata(url)
+        url = new_sqlite(directory)
         asyncio.run(check(url, [first, second]))

@@ -4,6 +4,7 @@ import tempfile
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.kit.databases import new_sqlite
 
 from atomic_registry.clock import SystemClock
 from atomic_registry.content.listings import ListingService
@@ -13,7 +14,7 @@ from atomic_registry.identity.policy import OpenPolicy
 from atomic_registry.oci.digest import Digest
 from atomic_registry.oci.media_types import OCI_MANIFEST
 from atomic_registry.oci.reference import RepositoryName, Tag
-from atomic_registry.store.metadata import open_metadata, prepare_metadata
+from atomic_registry.store.metadata import open_metadata
 
 NAME = RepositoryName.parse("demo/app")
 CLOCK = SystemClock()
@@ -48,8 +49,7 @@ async def test_tag_pages_hold_every_lasting_tag_once_in_byte_order(
     present: set[str], arriving: set[str], size: int
 ) -> None:
     with tempfile.TemporaryDirectory() as directory:
-        url = f"sqlite:///{directory}/metadata.db"
-        prepare_metadata(url)
+        url = new_sqlite(directory)
         metadata = open_metadata(url, CLOCK)
         listings = ListingService(metadata, OpenPolicy())
         await add(metadata, present)

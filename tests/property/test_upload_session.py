@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from tests.kit.databases import new_sqlite
 
 from atomic_registry.clock import SystemClock
 from atomic_registry.content.admission import Admission
@@ -18,7 +19,7 @@ from atomic_registry.identity.policy import OpenPolicy
 from atomic_registry.oci.digest import ALGORITHMS, Digest
 from atomic_registry.oci.reference import RepositoryName
 from atomic_registry.store.blobs.memory import MemoryBlobStore
-from atomic_registry.store.metadata import open_metadata, prepare_metadata
+from atomic_registry.store.metadata import open_metadata
 
 NAME = RepositoryName.parse("demo/app")
 PIECES = st.lists(st.binary(max_size=20), max_size=4)
@@ -38,8 +39,7 @@ class UploadMachine(RuleBasedStateMachine):
         super().__init__()
         self.runner = asyncio.Runner()
         self.directory = tempfile.TemporaryDirectory()
-        url = f"sqlite:///{self.directory.name}/metadata.db"
-        prepare_metadata(url)
+        url = new_sqlite(self.directory.name)
         self.blobs = MemoryBlobStore()
         self.runner.run(self.open(url))
         self.expected = b""

@@ -77,7 +77,9 @@ class Router:
                 route.endpoints.setdefault("HEAD", endpoint)
             elif endpoint.method == "HEAD":
                 route.endpoints["HEAD"] = endpoint
-        self._routes = tuple(routes.values())
+        # Nearly all paths have their depth fixed, so most rows need not be looked at.
+        self._spanning = _of_depth(routes, None)
+        self._by_depth = {depth: _of_depth(routes, depth) for depth in {*map(_depth, routes)}}
 
     def match(self, method: str, path: str) -> tuple[Endpoint, dict[str, Any]]:
         """Return the row and the converted path parameters.
@@ -87,7 +89,7 @@ class Router:
             MethodUnsupported: rows have this path, with other methods.
             Invalid: a path parameter breaks its grammar.
         """
-        for route in self._routes:
+        for route in self._by_depth.get(path.count("/"), self._spanning):
             found = route.pattern.match(path)
             if found is None:
                 continue
@@ -99,6 +101,15 @@ class Router:
             }
             return endpoint, parameters
         raise RouteUnknown(path=path)
+
+
+def _depth(path: str) -> int | None:
+    """Return how many slashes a path of the row has, None where that differs."""
+    return None if "{repository}" in path else path.count("/")
+
+
+def _of_depth(routes: Mapping[str, _Route], depth: int | None) -> tuple[_Route, ...]:
+    return tuple(route for path, route in routes.items() if _depth(path) in (depth, None))
 
 
 def _compile(path: str) -> re.Pattern[str]:

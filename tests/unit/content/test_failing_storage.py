@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from tests.kit.clock import ManualClock
+from tests.kit.databases import new_sqlite
 
 from atomic_registry.content.admission import Admission
 from atomic_registry.content.leases import UploadLimits
@@ -17,7 +18,7 @@ from atomic_registry.identity.policy import OpenPolicy
 from atomic_registry.oci.digest import Digest, Hasher
 from atomic_registry.oci.reference import RepositoryName
 from atomic_registry.store.blobs.memory import MemoryBlobStore
-from atomic_registry.store.metadata import MetadataDatabase, open_metadata, prepare_metadata
+from atomic_registry.store.metadata import MetadataDatabase, open_metadata
 
 NAME = RepositoryName("demo/app")
 OPEN = Admission(OpenPolicy())
@@ -78,8 +79,7 @@ def clock() -> ManualClock:
 
 @pytest.fixture
 async def metadata(tmp_path: Path, clock: ManualClock) -> AsyncIterator[MetadataDatabase]:
-    url = f"sqlite:///{tmp_path}/metadata.db"
-    prepare_metadata(url)
+    url = new_sqlite(tmp_path)
     store = open_metadata(url, clock)
     yield store
     await store.close()

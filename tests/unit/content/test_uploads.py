@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from tests.kit.clock import ManualClock
+from tests.kit.databases import new_sqlite
 
 from atomic_registry.content.admission import Admission
 from atomic_registry.content.leases import Chunk, UploadLimits
@@ -23,7 +24,7 @@ from atomic_registry.identity.policy import OpenPolicy
 from atomic_registry.oci.digest import Digest
 from atomic_registry.oci.reference import RepositoryName
 from atomic_registry.store.blobs.memory import MemoryBlobStore
-from atomic_registry.store.metadata import MetadataDatabase, open_metadata, prepare_metadata
+from atomic_registry.store.metadata import MetadataDatabase, open_metadata
 
 NAME = RepositoryName.parse("demo/app")
 OTHER = RepositoryName.parse("demo/other")
@@ -67,8 +68,7 @@ class Bench:
 
 @pytest.fixture
 async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
-    url = f"sqlite:///{tmp_path}/metadata.db"
-    prepare_metadata(url)
+    url = new_sqlite(tmp_path)
     clock = ManualClock()
     metadata = open_metadata(url, clock)
     yield Bench(metadata, clock)

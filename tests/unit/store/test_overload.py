@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from tests.kit.clock import ManualClock
+from tests.kit.databases import new_sqlite
 
 from atomic_registry.errors import MetadataFailed
 from atomic_registry.store.metadata import (
@@ -16,8 +17,7 @@ from atomic_registry.store.metadata import sqlite as sqlite_reads
 
 
 def opened(directory: Path) -> MetadataDatabase:
-    url = f"sqlite:///{directory}/metadata.db"
-    prepare_metadata(url)
+    url = new_sqlite(directory)
     return open_metadata(url, ManualClock())
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from tests.kit.clock import ManualClock
+from tests.kit.databases import new_sqlite
 from tests.kit.optional import need_commands, need_root, run
 
 from atomic_registry.errors import StorageReadOnly
@@ -36,8 +37,7 @@ def directory(tmp_path: Path) -> Path:
 
 async def test_a_read_only_sqlite_file_is_said_and_heals(directory: Path) -> None:
     clock = ManualClock()
-    url = f"sqlite:///{directory}/metadata.db"
-    prepare_metadata(url)
+    url = new_sqlite(directory)
     store = open_metadata(url, clock)
     await store.write(lambda tx: tx.repositories.ensure(NAME, clock.now()))
     await store.close()

@@ -42,3 +42,12 @@ def test_another_method_says_which_are_allowed() -> None:
 def test_an_unknown_path_is_no_route(path: str) -> None:
     with pytest.raises(RouteUnknown):
         ROUTER.match("GET", path)
+
+
+def test_of_two_rows_that_fit_the_first_one_serves_whether_or_not_it_spans_segments() -> None:
+    fixed = Endpoint("GET", "/v2/{digest}/tags", PULL, handler)
+    spanning = Endpoint("GET", "/v2/{repository}/tags", PULL, handler)
+    for first, second in ((fixed, spanning), (spanning, fixed)):
+        router = Router([first, second], {"repository": str, "digest": str})
+        assert router.match("GET", "/v2/a/tags")[0] is first
+        assert router.match("GET", "/v2/a/b/tags")[0] is spanning

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
+from tests.kit.databases import new_sqlite
 from tests.kit.images import OCI_INDEX, OCI_MANIFEST, Content, Image, document, image
 from tests.kit.pushes import push
 
@@ -13,7 +14,7 @@ from atomic_registry.resources.images.services import ImageServices, image_servi
 from atomic_registry.resources.images.surroundings import Surroundings
 from atomic_registry.resources.kinds import IMAGES, Place
 from atomic_registry.store.blobs.memory import MemoryBlobStore
-from atomic_registry.store.metadata import MetadataDatabase, open_metadata, prepare_metadata
+from atomic_registry.store.metadata import MetadataDatabase, open_metadata
 
 PLACE = Place(resource=IMAGES, group="image.openshift.io")
 
@@ -63,8 +64,7 @@ _NULLS = {"Env": None, "Cmd": ["/x"], "Labels": None, "ExposedPorts": None, "Use
     ids=["nulls", "empty", "bytes", "deep", "wrong type", "huge", "index"],
 )
 async def test_any_image_is_described(tmp_path: Path, one: Image, command: object) -> None:
-    url = f"sqlite:///{tmp_path}/metadata.db"
-    prepare_metadata(url)
+    url = new_sqlite(tmp_path)
     metadata, blobs = open_metadata(url, SystemClock()), MemoryBlobStore()
     try:
         digest = await push(metadata, blobs, "demo/web", one, "v1")
