@@ -6,6 +6,7 @@ from tests.contract.image_streams import ImageStreamContract
 from tests.contract.metadata_store import MetadataStoreContract, create
 from tests.contract.processes import prepare_in_processes
 from tests.contract.push_and_delete import PushAndDeleteContract
+from tests.contract.quotas import QuotaContract
 from tests.kit.postgres import Postgres
 
 from atomic_registry.clock import SystemClock
@@ -23,7 +24,9 @@ def url(server: Postgres) -> str:
     return server.new_registry()
 
 
-class TestPostgres(MetadataStoreContract, PushAndDeleteContract, ImageStreamContract):
+class TestPostgres(
+    MetadataStoreContract, PushAndDeleteContract, ImageStreamContract, QuotaContract
+):
     """The contract."""
 
 

@@ -19,6 +19,7 @@ from tests.contract.metadata_store import (
 )
 from tests.contract.processes import prepare_in_processes
 from tests.contract.push_and_delete import PushAndDeleteContract
+from tests.contract.quotas import QuotaContract
 from tests.kit.databases import new_sqlite
 
 from atomic_registry.clock import SystemClock
@@ -57,7 +58,7 @@ def url(tmp_path: Path) -> str:
     return new_sqlite(tmp_path)
 
 
-class TestSqlite(MetadataStoreContract, PushAndDeleteContract, ImageStreamContract):
+class TestSqlite(MetadataStoreContract, PushAndDeleteContract, ImageStreamContract, QuotaContract):
     """The contract."""
 
 

@@ -11,6 +11,7 @@ from atomic_registry.app.access import AccessControl
 from atomic_registry.app.events import EventCounting, EventReading
 from atomic_registry.app.images import Images, registry_host
 from atomic_registry.app.master_files import MasterFiles
+from atomic_registry.app.quotas import Quotas
 from atomic_registry.app.watching import WatchedKinds, Watching
 from atomic_registry.clock import Clock
 from atomic_registry.config.master_config import OAuthConfig, SessionSecret, origin_pattern
@@ -47,6 +48,7 @@ from atomic_registry.identity.oauth_clients import ensure_default_clients
 from atomic_registry.identity.ports import Transaction
 from atomic_registry.resources.engine import ObjectService
 from atomic_registry.resources.identity_mappings import IdentityMappingService
+from atomic_registry.resources.kinds import EVENTS, QUOTAS, STREAMS
 from atomic_registry.resources.patching import PatchService
 from atomic_registry.resources.ports import Authority
 from atomic_registry.resources.projects import ProjectLimit, ProjectService, RequestRules
@@ -222,7 +224,8 @@ class MasterWorker:
             history_kept=settings.images.history_kept,
         )
         events = EventReading(settings, store, access.policy, clock)
-        self._watching = self._build_watching(projects, images, events)
+        quotas = Quotas(store, authority, clock)
+        self._watching = self._build_watching(projects, images, quotas, events)
         return api.Handlers(
             objects=ObjectHandlers(
                 ObjectService(store, clock, authority),
@@ -239,6 +242,7 @@ class MasterWorker:
             access_tokens=AccessTokenHandlers(AccessTokenService(store, access.tokens), clock),
             token_reviews=TokenReviewHandlers(access.credentials, reviews),
             mappings=ObjectHandlers(IdentityMappingService(store, clock, authority), clock),
+            quotas=quotas.handlers(patches),
             images=images.handlers(patches),
             events=events.handlers,
             empty=EmptyHandlers(clock),
@@ -251,7 +255,7 @@ class MasterWorker:
         )
 
     def _build_watching(
-        self, projects: ProjectService, images: Images, events: EventReading
+        self, projects: ProjectService, images: Images, quotas: Quotas, events: EventReading
     ) -> Watching:
         return Watching(
             self._metadata,
@@ -259,8 +263,12 @@ class MasterWorker:
             projects,
             self._clock,
             kinds=WatchedKinds(
-                projectors={"imagestreams": images.projector, "events": events.projector},
-                narrowed={"events": events.narrowed},
+                projectors={
+                    STREAMS.plural: images.projector,
+                    QUOTAS.plural: quotas.projector,
+                    EVENTS.plural: events.projector,
+                },
+                narrowed={EVENTS.plural: events.narrowed},
             ),
             limits=self._watch_limits,
         )

@@ -3,6 +3,7 @@
 from dataclasses import replace
 from datetime import datetime
 
+from atomic_registry.content.limits import require_stream
 from atomic_registry.content.ports import Repository, Transaction
 from atomic_registry.errors import Denied, ProjectUnknown
 from atomic_registry.identity.actors import Actor
@@ -26,6 +27,7 @@ class Admission:
         Raises:
             ProjectUnknown: its project does not exist.
             Denied: the actor may push to what exists, and create nothing.
+            QuotaExceeded: the project may have no more streams, so a push would be in vain.
         """
         if self._policy.is_open or tx.repositories.find(name) is not None:
             return
@@ -45,6 +47,7 @@ class Admission:
             raise Denied(
                 actor=actor.name, verb="create", resource=f"repository {name}", reason=reason
             )
+        require_stream(tx, name, lock=False)
 
     def enter(self, tx: Transaction, name: RepositoryName, now: datetime) -> Repository:
         """Return the repository, created if need be, locked as shared.

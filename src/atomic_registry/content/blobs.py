@@ -4,6 +4,7 @@ from dataclasses import replace
 
 from atomic_registry.clock import Clock
 from atomic_registry.content.admission import Admission
+from atomic_registry.content.limits import require_bytes
 from atomic_registry.content.ports import (
     BlobReader,
     BlobStore,
@@ -64,6 +65,7 @@ class BlobService:
 
         Raises:
             ScopeMissing: the caller may read the source, but its token is not for it.
+            QuotaExceeded: the target's project may not have so many bytes.
         """
         if source is not None and not self._policy.allowed(actor, Verb.PULL, source):
             if self._policy.allowed(replace(actor, repositories=None), Verb.PULL, source):
@@ -81,9 +83,12 @@ class BlobService:
                     continue
                 # Shared, so that the source cannot lose the blob before this commits.
                 repository = tx.repositories.find(candidate, lock="shared")
-                if repository and tx.blobs.find_linked(repository.id, digest):
+                blob = repository and tx.blobs.find_linked(repository.id, digest)
+                if blob:
                     self._admission.check(tx, actor, target)
-                    tx.blobs.link(self._admission.enter(tx, target, now).id, digest, now)
+                    entered = self._admission.enter(tx, target, now)
+                    require_bytes(tx, target.project, {digest: blob.size})
+                    tx.blobs.link(entered.id, digest, now)
                     return True
             return False
 

@@ -7,7 +7,15 @@ from types import TracebackType
 from typing import Self
 
 from atomic_registry.clock import Clock
-from atomic_registry.content.ports import BlobStore, BlobWriter, MetadataStore
+from atomic_registry.content.limits import find_allowance
+from atomic_registry.content.ports import (
+    BlobStore,
+    BlobWriter,
+    MetadataStore,
+    Transaction,
+    UploadSession,
+)
+from atomic_registry.content.quota import Allowance
 from atomic_registry.errors import (
     DomainError,
     RangeMismatch,
@@ -16,6 +24,7 @@ from atomic_registry.errors import (
     UploadUnknown,
 )
 from atomic_registry.oci.digest import (
+    Digest,
     Hasher,
     PlainHasher,
     ResumableHasher,
@@ -66,22 +75,29 @@ class UploadLease:
         self._writer: BlobWriter | None = None
         self._hasher: Hasher | None = None
         self._renewed_at = 0.0
+        self._allowance: Allowance | None = None
         self.owner = owner
         self.is_over = False
 
-    async def claim(self, repository: RepositoryName, upload_id: str) -> Self:
-        """Take the lease.
+    async def claim(
+        self, repository: RepositoryName, upload_id: str, digest: Digest | None = None
+    ) -> Self:
+        """Take the lease; the digest is that of the whole blob, where it is known.
 
         Raises:
             UploadUnknown, UploadBusy: the session is gone, or another request holds it.
         """
         now = self._clock.now()
-        session = await self._metadata.write(
-            lambda tx: tx.uploads.claim(
+
+        def claim(tx: Transaction) -> tuple[UploadSession | None, Allowance | None]:
+            session = tx.uploads.claim(
                 repository, upload_id, owner=self.owner, now=now, until=self.until()
-            ),
-            durable=False,
-        )
+            )
+            if session is None:
+                return None, None
+            return session, find_allowance(tx, repository.project, digest)
+
+        session, self._allowance = await self._metadata.write(claim, durable=False)
         if session is None:
             known = await self._metadata.read(lambda tx: tx.uploads.find(repository, upload_id))
             if known is None:
@@ -114,12 +130,20 @@ class UploadLease:
         """Return when a lease taken now runs out."""
         return self._clock.now() + self._limits.lease
 
-    async def take(self, body: AsyncIterable[bytes], chunk: Chunk | None) -> None:
-        """Write the whole body at the end of the session.
+    async def give_up(self) -> None:
+        """End the session, whose bytes the caller then drops."""
+        self.is_over = True
+        await self._settle()
+
+    async def take(
+        self, body: AsyncIterable[bytes], chunk: Chunk | None, *, length: int | None = None
+    ) -> None:
+        """Write the whole body at the end of the session; `length` is what it says it has.
 
         Raises:
             RangeMismatch: the chunk starts elsewhere.
             SizeMismatch: the body is not as long as the chunk says; none of it is kept.
+            QuotaExceeded: it is, or by its length would be, more than the project may have.
         """
         start = self.session.offset
         if chunk is not None and chunk.start != start:
@@ -129,9 +153,15 @@ class UploadLease:
                 start=chunk.start,
                 offset=start,
             )
+        allowance = self._allowance
+        if allowance is not None:
+            allowance.require(start + (length or 0))
+        most = None if allowance is None else allowance.most
         received = 0
         async for piece in body:
             received += len(piece)
+            if most is not None and allowance is not None and start + received > most:
+                allowance.require(start + received)
             if chunk is not None and received > chunk.length:
                 break
             if self._writer is None:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from atomic_registry.clock import Clock
 from atomic_registry.content.admission import Admission
+from atomic_registry.content.limits import require_images
 from atomic_registry.content.ports import (
     HotReads,
     MetadataStore,
@@ -95,6 +96,7 @@ class ManifestService:
             ManifestInvalid, Unsupported: the document cannot be taken.
             DigestMismatch: the reference is a digest, and not of these bytes.
             MissingReference: the repository lacks content that the manifest names.
+            QuotaExceeded: limits of the project forbid it.
         """
         if len(tags) > MAX_TAGS_PER_PUSH:
             raise ParameterInvalid(
@@ -116,6 +118,7 @@ class ManifestService:
             _check_references(tx, stored, manifest)
             if stored.pushed_at is None:
                 announce(tx, stored, actor)
+            require_images(tx, stored, [manifest])
             is_new = tx.manifests.put(stored.id, to_store(manifest), now)
             tx.repositories.mark_pushed(stored.id, now)
             if is_new and not moved:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import BinaryIO, Literal, Protocol, TypeVar
 
+from atomic_registry.content.quota import Usage
 from atomic_registry.content.streams import Streams
 from atomic_registry.identity import ports as identity
 from atomic_registry.oci.descriptor import Descriptor
@@ -315,6 +316,8 @@ class Transaction(identity.Transaction, Protocol):
     def tags(self) -> Tags: ...
     @property
     def streams(self) -> Streams: ...
+    @property
+    def usage(self) -> Usage: ...
 
     def append(self, change: Change) -> None:
         """Add a row to the change log; revisions are given in commit order, without gaps."""

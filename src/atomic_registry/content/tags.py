@@ -4,6 +4,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from atomic_registry.content.limits import (
+    require_bytes,
+    require_images,
+    require_stream,
+    require_tags,
+)
 from atomic_registry.content.ports import Change, NewManifest, Repository, Transaction
 from atomic_registry.content.streams import STREAM_TAG, StreamRecord, TagReference, stream_name_of
 from atomic_registry.errors import ManifestUnknown, MissingReference, TooLarge
@@ -54,9 +60,16 @@ def move_with_followers(
     digest: Digest,
     mover: Mover,
 ) -> None:
-    """Point the tags, and those that follow them by the record, at a manifest."""
+    """Point the tags, and those that follow them by the record, at a manifest.
+
+    Raises:
+        QuotaExceeded: the stream may not have so many tags.
+    """
     followers = [] if record is None else _followers(record, tags)
-    for tag in (*tags, *followers):
+    moved, described = (*tags, *followers), described_tags(record)
+    after = described.union(tag.value for tag in moved)
+    require_tags(tx, repository, before=described, after=after)
+    for tag in moved:
         move_tag(tx, repository, tag, digest, mover)
 
 
@@ -75,9 +88,14 @@ def move_tag(
 
 
 def announce(tx: Transaction, repository: Repository, actor: Actor) -> None:
-    """Tell of a repository that does not show yet."""
+    """Tell of a repository that does not show yet.
+
+    Raises:
+        QuotaExceeded: the project may not have one more.
+    """
     stream = tx.streams.find(repository.name)
     if stream is not None and not stream.revision:
+        require_stream(tx, repository.name)
         tx.append(repository_change("created", actor, repository.name))
 
 
@@ -121,6 +139,7 @@ def link_manifest(
         ManifestUnknown: the source does not hold it.
         MissingReference: the source has lost a part of it.
         TooLarge: it is an index of more manifests than one transaction may link.
+        QuotaExceeded: limits of the target's project forbid it.
     """
     waiting, seen = [digest], {digest}
     found: list[Manifest] = []
@@ -137,6 +156,8 @@ def link_manifest(
     missing = [str(blob) for blob in blobs if blob not in held]
     if missing:
         raise MissingReference(repository=str(source.name), digests=missing)
+    require_images(tx, target, found)
+    require_bytes(tx, target.name.project, held)
     tx.blobs.link_all(target.id, blobs, now)
     for manifest in reversed(found):
         tx.manifests.put(target.id, to_store(manifest), now)
@@ -193,6 +214,11 @@ def _followers(record: StreamRecord, tags: Sequence[Tag]) -> list[Tag]:
         found.update(dict.fromkeys(new))
         waiting += new
     return [Tag(name) for name in found][len(tags) :]
+
+
+def described_tags(record: StreamRecord | None) -> set[str]:
+    """Return the tags that a stream says anything of."""
+    return set() if record is None else {wanted.name for wanted in record.spec.tags}
 
 
 def followed_tag(record: StreamRecord, wanted: TagReference) -> str:

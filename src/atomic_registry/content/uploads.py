@@ -5,12 +5,14 @@ Bytes are durable before the row that makes them visible; on removal the row is 
 bytes go, and a closed row stays until they are gone, so that no crash leaves bytes unowned.
 """
 
-from collections.abc import AsyncIterable, Callable
+from collections.abc import AsyncIterable, AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from hashlib import sha256
 
 from atomic_registry.clock import Clock
 from atomic_registry.content.admission import Admission
 from atomic_registry.content.leases import Chunk, UploadLease, UploadLimits
+from atomic_registry.content.limits import require_bytes
 from atomic_registry.content.ports import (
     BlobStore,
     MetadataStore,
@@ -18,7 +20,7 @@ from atomic_registry.content.ports import (
     Transaction,
     UploadSession,
 )
-from atomic_registry.errors import DigestMismatch, Unavailable, UploadUnknown
+from atomic_registry.errors import DigestMismatch, QuotaExceeded, Unavailable, UploadUnknown
 from atomic_registry.identity.actors import Actor
 from atomic_registry.oci.digest import DEFAULT_ALGORITHM, Digest, PlainHasher
 from atomic_registry.oci.reference import RepositoryName
@@ -58,7 +60,8 @@ class UploadService:
         """Open a session of 0 bytes; the algorithm is that of the digest to come.
 
         Raises:
-            ProjectUnknown, Denied: the repository does not exist and may not come to be.
+            ProjectUnknown, Denied, QuotaExceeded: the repository does not exist and may not come
+                to be.
         """
         key_id = self._clock.new_id()
         now = self._clock.now()
@@ -97,6 +100,8 @@ class UploadService:
         upload_id: str,
         body: AsyncIterable[bytes],
         chunk: Chunk | None,
+        *,
+        length: int | None = None,
     ) -> UploadSession:
         """Write the bytes at the session's end; what arrived before an error is kept.
 
@@ -104,9 +109,10 @@ class UploadService:
             UploadUnknown, UploadBusy: the session is gone, or another request holds it.
             RangeMismatch: the chunk starts elsewhere than where the session ends.
             SizeMismatch: the body is not as long as the chunk says; none of it is kept.
+            QuotaExceeded: the project may not have so much; the session and its bytes are dropped.
         """
-        async with await self._lease(repository, upload_id) as lease:
-            await lease.take(body, chunk)
+        async with await self._lease(repository, upload_id) as lease, self._within_limits(lease):
+            await lease.take(body, chunk, length=length)
         return lease.session
 
     async def commit(
@@ -116,6 +122,8 @@ class UploadService:
         digest: Digest,
         body: AsyncIterable[bytes],
         chunk: Chunk | None,
+        *,
+        length: int | None = None,
     ) -> StoredBlob:
         """Write the last bytes, if any, and make the whole a blob of the repository.
 
@@ -123,8 +131,10 @@ class UploadService:
             DigestMismatch: the bytes have another digest; the session and its bytes are dropped.
             And what `append` raises.
         """
-        lease = await self._lease(repository, upload_id)
-        return await self._commit(lease, digest, body, chunk)
+        lease = await self._lease(repository, upload_id, digest)
+        async with lease, self._within_limits(lease):
+            await lease.take(body, chunk, length=length)
+            return await self._commit(lease, digest)
 
     async def push(
         self,
@@ -132,12 +142,15 @@ class UploadService:
         repository: RepositoryName,
         digest: Digest,
         body: AsyncIterable[bytes],
+        *,
+        length: int | None = None,
     ) -> StoredBlob:
         """Take a whole blob in one request; nothing is kept of one that fails."""
         session = await self.start(actor, repository, digest.algorithm)
         try:
-            lease = await self._lease(repository, session.id, is_fresh=True)
-            return await self._commit(lease, digest, body)
+            async with await self._lease(repository, session.id, digest, is_fresh=True) as lease:
+                await lease.take(body, None, length=length)
+                return await self._commit(lease, digest)
         except BaseException:
             await self._drop(session)
             raise
@@ -174,7 +187,12 @@ class UploadService:
         return await self._metadata.read(lambda tx: tx.uploads.count_open())
 
     async def _lease(
-        self, repository: RepositoryName, upload_id: str, *, is_fresh: bool = False
+        self,
+        repository: RepositoryName,
+        upload_id: str,
+        digest: Digest | None = None,
+        *,
+        is_fresh: bool = False,
     ) -> UploadLease:
         lease = UploadLease(
             self._metadata,
@@ -184,33 +202,35 @@ class UploadService:
             limits=self._limits,
             is_fresh=is_fresh,
         )
-        return await lease.claim(repository, upload_id)
+        return await lease.claim(repository, upload_id, digest)
 
-    async def _commit(
-        self,
-        lease: UploadLease,
-        digest: Digest,
-        body: AsyncIterable[bytes],
-        chunk: Chunk | None = None,
-    ) -> StoredBlob:
-        async with lease:
-            await lease.take(body, chunk)
-            try:
-                await lease.finish()
-            except Unavailable:
-                # After a failed fsync nobody can say which bytes are on the disk.
-                lease.is_over = True
-                await self._drop(lease.session)
-                raise
-            session = lease.session
-            actual = await self._digest_of(session, digest.algorithm)
-            if actual != digest:
-                lease.is_over = True
-                await self._drop(session)
-                raise DigestMismatch(expected=str(digest), actual=str(actual))
-            blob = StoredBlob(digest=digest, size=session.offset, key=session.key)
-            is_new = await self._metadata.write(self._commit_blob(lease, blob))
+    @asynccontextmanager
+    async def _within_limits(self, lease: UploadLease) -> AsyncIterator[None]:
+        """Leave nothing of an upload that the limits of its project forbid."""
+        try:
+            yield
+        except QuotaExceeded:
+            await lease.give_up()
+            await self._drop(lease.session)
+            raise
+
+    async def _commit(self, lease: UploadLease, digest: Digest) -> StoredBlob:
+        try:
+            await lease.finish()
+        except Unavailable:
+            # After a failed fsync nobody can say which bytes are on the disk.
             lease.is_over = True
+            await self._drop(lease.session)
+            raise
+        session = lease.session
+        actual = await self._digest_of(session, digest.algorithm)
+        if actual != digest:
+            lease.is_over = True
+            await self._drop(session)
+            raise DigestMismatch(expected=str(digest), actual=str(actual))
+        blob = StoredBlob(digest=digest, size=session.offset, key=session.key)
+        is_new = await self._metadata.write(self._commit_blob(lease, blob))
+        lease.is_over = True
         if not is_new:
             await self._drop(session)
         return blob
@@ -230,6 +250,7 @@ class UploadService:
             if not tx.uploads.renew(session.id, owner=lease.owner, until=until):
                 raise UploadUnknown(upload_id=session.id)
             repository = self._admission.enter(tx, session.repository, now)
+            require_bytes(tx, session.repository.project, {blob.digest: blob.size})
             is_new = tx.blobs.add(blob, now)
             tx.blobs.link(repository.id, blob.digest, now)
             if is_new:

@@ -28,6 +28,7 @@
     │   ├── RangeMismatch        a chunk that does not continue its upload
     │   ├── UploadBusy           another request is writing to the same upload
     │   └── BlobInUse            a manifest of the repository still names the blob
+    ├── QuotaExceeded            a limit range or a quota of the project allows no more
     ├── RangeUnsatisfiable       a byte range outside the content
     ├── Expired                  history that is asked for is no longer kept
     ├── Unauthenticated
@@ -99,6 +100,7 @@ from atomic_registry.errors.state import (
     NotFound,
     ObjectUnknown,
     ProjectUnknown,
+    QuotaExceeded,
     RangeMismatch,
     RepositoryUnknown,
     RouteUnknown,
@@ -148,6 +150,7 @@ __all__ = [
     "PatchFailed",
     "ProjectUnknown",
     "ProviderFailed",
+    "QuotaExceeded",
     "RangeMismatch",
     "RangeUnsatisfiable",
     "RemoteFailed",

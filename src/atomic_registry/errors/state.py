@@ -192,6 +192,34 @@ class BlobInUse(Conflict):
         )
 
 
+class QuotaExceeded(DomainError):
+    """A limit of the project allows no more; `by` is the object that says so."""
+
+    def __init__(
+        self,
+        *,
+        project: str,
+        by: str,
+        resource: str,
+        requested: str,
+        used: str,
+        limited: str,
+    ) -> None:
+        kind, _, name = by.partition(" ")
+        what = "quota" if kind == "resourcequota" else "limit"
+        super().__init__(
+            f"exceeded {what}: {name}, requested: {resource}={requested}, "
+            f"used: {resource}={used}, limited: {resource}={limited}; delete what project "
+            f"{project} no longer needs, push less, or have its {by} raised",
+            project=project,
+            limit=by,
+            resource=resource,
+            requested=requested,
+            used=used,
+            limited=limited,
+        )
+
+
 class Expired(DomainError):
     """Changes are asked for that the log no longer holds, or does not hold yet."""
 

@@ -53,7 +53,7 @@ WORDS = Words(
         "LimitRangeSpec.limits": "One entry for each type of object.",
         "LimitRangeItem.type": "openshift.io/Image or openshift.io/ImageStream.",
         "LimitRangeItem.max": "The most that one object may have.",
-        "LimitRangeItem.min": "The least that one object must have.",
+        "LimitRangeItem.min": "Nothing here has a least amount: leave it out.",
         "hard": "The most of each resource: openshift.io/imagestreams, atomic-registry/bytes.",
         "used": "What is used of it.",
         "OAuthClient.secret": "Proves who the client is; to write only.",

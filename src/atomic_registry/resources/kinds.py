@@ -189,6 +189,9 @@ EVENTS = Resource(
 )
 EMPTY = (NODES, PODS, SERVICES)
 """What there is none of here; clients that ask anyway get an empty list."""
+QUOTAS = _stored(
+    ResourceQuota, (CORE,), strategies_core.ResourceQuotaStrategy(), short_names=("quota",)
+)
 _BOTH = (AUTHORIZATION, RBAC)
 STREAMS = _stored(
     StreamRecord,
@@ -275,9 +278,7 @@ RESOURCES: tuple[Resource, ...] = (
     ROBOT_TOKENS,
     _stored(Secret, (CORE,), strategies_core.SecretStrategy()),
     _stored(LimitRange, (CORE,), strategies_core.LimitRangeStrategy(), short_names=("limits",)),
-    _stored(
-        ResourceQuota, (CORE,), strategies_core.ResourceQuotaStrategy(), short_names=("quota",)
-    ),
+    QUOTAS,
     EVENTS,
     *EMPTY,
     _stored(OAuthClient, (OAUTH,), strategies.OAuthClientStrategy()),

@@ -10,8 +10,10 @@ import re
 
 import msgspec
 
+from atomic_registry.content.quota import LIMITED, QUOTAS
 from atomic_registry.identity.records import LimitRange, ResourceQuota, Secret
 from atomic_registry.kube.objects import KubeObject
+from atomic_registry.kube.quantity import parse_quantity
 from atomic_registry.resources.names import dns_subdomain_fault
 from atomic_registry.resources.strategies import (
     Cause,
@@ -27,23 +29,6 @@ _DOCKER_KEY = ".dockerconfigjson"
 _SECRET_TYPES = (OPAQUE, DOCKER_CONFIG)
 _MAX_SECRET_BYTES = 1024 * 1024
 _DATA_KEY = re.compile(r"[-._a-zA-Z0-9]{1,253}\Z")
-
-IMAGE_LIMIT = "openshift.io/Image"
-STREAM_LIMIT = "openshift.io/ImageStream"
-LIMITED: dict[str, frozenset[str]] = {
-    IMAGE_LIMIT: frozenset({"storage"}),
-    STREAM_LIMIT: frozenset({"openshift.io/images", "openshift.io/image-tags"}),
-}
-"""Type of a limit range's entry -> the resources that it may limit."""
-QUOTAS = frozenset({"openshift.io/imagestreams", "atomic-registry/bytes"})
-"""Resources that a quota may limit."""
-
-_QUANTITY = re.compile(r"(?P<number>[0-9]+(\.[0-9]+)?)(?P<suffix>[EPTGMk]|[EPTGMK]i)?\Z")
-_MAX_QUANTITY_LENGTH = 40
-_DECIMAL: dict[str, int] = {
-    name: 1000**power for power, name in enumerate(("", "k", "M", "G", "T", "P", "E"))
-}
-_BINARY: dict[str, int] = {f"{name}i": 1024**power for power, name in enumerate("KMGTPE", start=1)}
 
 
 class NamespaceStrategy(ProjectStrategy):
@@ -149,8 +134,9 @@ class LimitRangeStrategy(Strategy):
             if entry.type in seen:
                 causes.append((f"{field}.type", "it stands there twice"))
             seen.add(entry.type)
-            for part, values in (("max", entry.max), ("min", entry.min)):
-                causes += _quantity_causes(f"{field}.{part}", values, allowed)
+            causes += _quantity_causes(f"{field}.max", entry.max, allowed)
+            if entry.min:
+                causes.append((f"{field}.min", "nothing here has a least amount; use max"))
         return causes
 
 
@@ -171,22 +157,6 @@ class ResourceQuotaStrategy(Strategy):
         return _quantity_causes("spec.hard", item.spec.hard, QUOTAS)
 
 
-def quantity(value: str | int) -> int | None:
-    """Return the whole number that a quantity stands for (`10Gi`, `5k`, `3`); None for none.
-
-    Source: Kubernetes, "Quantity". Fractions of one are rounded up.
-    """
-    found = _QUANTITY.match(str(value)) if len(str(value)) <= _MAX_QUANTITY_LENGTH else None
-    if found is None:
-        return None
-    suffix = found["suffix"] or ""
-    factor = _BINARY.get(suffix) or _DECIMAL[suffix]
-    number: str = found["number"]
-    whole, _, part = number.partition(".")
-    scaled = int(whole + part) * factor
-    return -(-scaled // int("1" + "0" * len(part)))
-
-
 def _quantity_causes(
     field: str, values: dict[str, str | int], allowed: frozenset[str]
 ) -> list[Cause]:
@@ -194,6 +164,15 @@ def _quantity_causes(
     for key, value in values.items():
         if key not in allowed:
             causes.append((f"{field}[{key}]", f"use {' or '.join(sorted(allowed))}"))
-        elif quantity(value) is None:
-            causes.append((f"{field}[{key}]", "write a number, with k, M, G, Ki, Mi, Gi, ..."))
+        elif fault := _quantity_fault(value):
+            causes.append((f"{field}[{key}]", fault))
     return causes
+
+
+def _quantity_fault(value: str | int) -> str | None:
+    number = parse_quantity(value)
+    if number is None:
+        return "write a number such as 3, 500M or 10Gi"
+    if number < 0:
+        return "it must be 0 or more"
+    return None if number.denominator == 1 else "it must be a whole number"

@@ -1,7 +1,7 @@
 """The API's face in process: real routing, guard, policy and directory over a store in memory."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
@@ -51,6 +51,7 @@ from atomic_registry.resources.identity_mappings import IdentityMappingService
 from atomic_registry.resources.patching import PatchService
 from atomic_registry.resources.ports import Authority
 from atomic_registry.resources.projects import ProjectLimit, ProjectService, RequestRules
+from atomic_registry.resources.quotas import QuotaService
 from atomic_registry.resources.rehearsal import RehearsalStore
 from atomic_registry.resources.reviews import ReviewService
 from atomic_registry.resources.tokens import (
@@ -176,6 +177,13 @@ class _ByHeader:
         return self._directory.version != before
 
 
+class _Empty:
+    """Counts the content of a store that has none."""
+
+    async def used(self, project: str, resources: Collection[str]) -> dict[str, int]:
+        return dict.fromkeys(resources, 0)
+
+
 class _TokensOf:
     """Whose token it is, without a look at the account."""
 
@@ -264,11 +272,13 @@ async def api() -> Api:
         clock=clock,
         limits=WatchLimits(per_user=5, total=8),
     )
+    objects, rehearsed = (ObjectService(it, clock, authority) for it in (store, tries))
     handlers = routes.Handlers(
-        objects=ObjectHandlers(
-            ObjectService(store, clock, authority),
+        objects=ObjectHandlers(objects, clock, Writing(service=patches, rehearsal=rehearsed)),
+        quotas=ObjectHandlers(
+            QuotaService(objects, _Empty()),
             clock,
-            Writing(service=patches, rehearsal=ObjectService(tries, clock, authority)),
+            Writing(service=patches, rehearsal=QuotaService(rehearsed, _Empty())),
         ),
         projects=ObjectHandlers(
             projects, clock, Writing(service=patches, rehearsal=make_projects(tries))

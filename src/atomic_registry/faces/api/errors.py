@@ -45,6 +45,7 @@ TABLE: dict[type[DomainError], Row] = {
     errors.CredentialsRejected: (401, "Unauthorized"),
     errors.ScopeMissing: (401, "Unauthorized"),
     errors.Denied: (403, "Forbidden"),
+    errors.QuotaExceeded: (403, "Forbidden"),
     errors.LoginRefused: (403, "Forbidden"),
     errors.GrantRefused: (400, "BadRequest"),
     errors.TooLarge: (413, "RequestEntityTooLarge"),

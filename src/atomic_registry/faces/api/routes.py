@@ -36,6 +36,7 @@ from atomic_registry.resources.kinds import (
     IMAGES,
     LEGACY,
     PROJECT_REQUESTS,
+    QUOTAS,
     RESOURCES,
     ROBOT_TOKENS,
     STREAM_IMAGES,
@@ -73,6 +74,7 @@ class Handlers:
     access_tokens: AccessTokenHandlers
     token_reviews: TokenReviewHandlers
     mappings: ObjectHandlers
+    quotas: ObjectHandlers
     images: ImageHandlers
     events: EventHandlers
     empty: EmptyHandlers
@@ -172,6 +174,8 @@ def _stored_rows(resource: Resource, group: str) -> Iterator[Row]:
             return to.images.streams
         if resource is STREAM_TAGS:
             return to.images.tags
+        if resource is QUOTAS:
+            return to.quotas
         return to.projects if resource.stored is Project else to.objects
 
     many = _collection(resource, group)

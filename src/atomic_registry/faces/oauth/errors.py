@@ -26,6 +26,7 @@ TABLE: dict[type[DomainError], Row] = {
     errors.Expired: (410, "invalid_request"),
     errors.Unauthenticated: (401, "invalid_token"),
     errors.Denied: (403, "access_denied"),
+    errors.QuotaExceeded: (403, "access_denied"),
     errors.LoginRefused: (403, "access_denied"),
     errors.GrantRefused: (400, "invalid_request"),
     errors.TooLarge: (413, "invalid_request"),

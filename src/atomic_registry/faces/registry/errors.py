@@ -44,6 +44,7 @@ TABLE: dict[type[DomainError], Row] = {
     errors.CredentialsRejected: (401, "UNAUTHORIZED"),
     errors.ScopeMissing: (401, "UNAUTHORIZED"),
     errors.Denied: (403, "DENIED"),
+    errors.QuotaExceeded: (403, "DENIED"),
     errors.LoginRefused: (403, "DENIED"),
     errors.GrantRefused: (400, "UNSUPPORTED"),
     errors.TooLarge: (413, "SIZE_INVALID"),

@@ -35,7 +35,11 @@ class UploadHandlers:
         whole = request.query.get("digest")
         if whole is not None and request.body.length != 0:
             blob = await self._uploads.push(
-                request.actor, repository, Digest.parse(whole), request.body
+                request.actor,
+                repository,
+                Digest.parse(whole),
+                request.body,
+                length=request.body.length,
             )
             return _created(repository, blob.digest)
         algorithm = request.query.get("digest-algorithm")
@@ -47,7 +51,11 @@ class UploadHandlers:
 
     async def append(self, request: Request) -> Response:
         session = await self._uploads.append(
-            request.parameters["repository"], _upload(request), request.body, _chunk(request)
+            request.parameters["repository"],
+            _upload(request),
+            request.body,
+            _chunk(request),
+            length=request.body.length,
         )
         return _session(202, session)
 
@@ -64,6 +72,7 @@ class UploadHandlers:
             Digest.parse(digest),
             request.body,
             _chunk(request),
+            length=request.body.length,
         )
         return _created(repository, blob.digest)
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import msgspec
 
+from atomic_registry.content.limits import require_stream, require_tags
 from atomic_registry.content.ports import Repository, Transaction
 from atomic_registry.content.streams import (
     Stream,
@@ -14,6 +15,7 @@ from atomic_registry.content.streams import (
 )
 from atomic_registry.content.tags import (
     Mover,
+    described_tags,
     followed_tag,
     link_manifest,
     move_with_followers,
@@ -43,6 +45,7 @@ def make_stream(tx: Transaction, name: RepositoryName, mover: Mover) -> Stream:
 
     Raises:
         ProjectUnknown: its project does not exist.
+        QuotaExceeded: it may not have one more.
     """
     stream = tx.streams.find(name, lock="exclusive")
     if stream is None:
@@ -52,14 +55,21 @@ def make_stream(tx: Transaction, name: RepositoryName, mover: Mover) -> Stream:
         stream = tx.streams.find(name, lock="exclusive")
     assert stream is not None  # noqa: S101 - made above, and the project is locked
     if not stream.revision:
+        require_stream(tx, name)
         tx.append(repository_change("created", mover.actor, name))
     return stream
 
 
 def store_record(tx: Transaction, stream: Stream, record: StreamRecord, mover: Mover) -> None:
-    """Store what a stream says, and tell of it as of a change of its repository."""
+    """Store what a stream says, and tell of it as of a change of its repository.
+
+    Raises:
+        QuotaExceeded: it may not have so many tags.
+    """
     record.metadata.name, record.metadata.namespace = stream.stream_name, stream.namespace
     actor, old = mover.actor.name, stream.record
+    before, after = described_tags(old), described_tags(record)
+    require_tags(tx, as_repository(stream), before=before, after=after)
     # Who writes a record holds the stream for itself; the stream's own revision was compared.
     record.metadata.resource_version = ""
     record.metadata.uid = "" if old is None else old.metadata.uid

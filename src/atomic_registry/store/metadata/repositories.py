@@ -8,7 +8,11 @@ from sqlalchemy import Connection, delete, select, update
 from atomic_registry.content.ports import Lock, Repository
 from atomic_registry.errors import MetadataFailed
 from atomic_registry.oci.reference import RepositoryName
-from atomic_registry.store.metadata.statements import CHUNK_SIZE, InsertIfAbsent
+from atomic_registry.store.metadata.statements import (
+    CHUNK_SIZE,
+    InsertIfAbsent,
+    within_project,
+)
 from atomic_registry.store.metadata.tables import (
     blob_links,
     manifest_edges,
@@ -67,9 +71,7 @@ class SqlRepositories:
         return [RepositoryName(name) for name in self._connection.scalars(query)]
 
     def remove_project(self, project: str) -> list[RepositoryName]:
-        # "0" is the character after "/": the range holds the project's names and no others.
-        first, last = f"{project}/", f"{project}0"
-        mine = (repositories.c.name >= first) & (repositories.c.name < last)
+        mine = within_project(repositories.c.name, project)
         # Locked first, so that a push either is over or finds its repository gone.
         found = self._connection.execute(
             select(repositories.c.id, repositories.c.name).where(mine).with_for_update()
@@ -77,7 +79,7 @@ class SqlRepositories:
         ids = [row.id for row in found]
         for start in range(0, len(ids), CHUNK_SIZE):
             self._remove(ids[start : start + CHUNK_SIZE])
-        theirs = (uploads.c.repository >= first) & (uploads.c.repository < last)
+        theirs = within_project(uploads.c.repository, project)
         self._connection.execute(update(uploads).where(theirs).values(discarded=True))
         return [RepositoryName(row.name) for row in found]
 

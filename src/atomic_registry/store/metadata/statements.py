@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 
-from sqlalchemy import Table
+from sqlalchemy import Column, ColumnElement, Table
 from sqlalchemy.dialects import postgresql, sqlite
 
 from atomic_registry.oci.digest import Digest
@@ -19,6 +19,12 @@ def split_digests(digests: Sequence[Digest]) -> Iterator[list[str]]:
     texts = list(dict.fromkeys(map(str, digests)))
     for start in range(0, len(texts), CHUNK_SIZE):
         yield texts[start : start + CHUNK_SIZE]
+
+
+def within_project(name: Column[str], project: str) -> ColumnElement[bool]:
+    """Return the condition that a repository's name is one of the project's."""
+    # "0" is the character after "/": the range holds the project's names and no others.
+    return (name >= f"{project}/") & (name < f"{project}0")
 
 
 def stored_digest(text: str) -> Digest:

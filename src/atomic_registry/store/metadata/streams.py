@@ -26,7 +26,12 @@ from atomic_registry.content.streams import (
 from atomic_registry.oci.digest import Digest
 from atomic_registry.oci.reference import RepositoryName
 from atomic_registry.store.metadata.objects import decoded
-from atomic_registry.store.metadata.statements import CHUNK_SIZE, is_storable, stored_digest
+from atomic_registry.store.metadata.statements import (
+    CHUNK_SIZE,
+    is_storable,
+    stored_digest,
+    within_project,
+)
 from atomic_registry.store.metadata.tables import (
     manifests,
     objects,
@@ -285,8 +290,7 @@ class SqlStreams:
 def _within(query: Select[*tuple[object, ...]], project: str | None) -> Select[*tuple[object, ...]]:
     if project is None:
         return query
-    # "0" is the character after "/": the range holds the project's names and no others.
-    return query.where(repositories.c.name >= f"{project}/", repositories.c.name < f"{project}0")
+    return query.where(within_project(repositories.c.name, project))
 
 
 def _tagged(row: Row[*tuple[object, ...]]) -> TaggedDigest:

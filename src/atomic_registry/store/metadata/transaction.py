@@ -19,6 +19,7 @@ from atomic_registry.store.metadata.streams import SqlStreams
 from atomic_registry.store.metadata.tags import SqlTags
 from atomic_registry.store.metadata.tokens import SqlTokens
 from atomic_registry.store.metadata.uploads import SqlUploads
+from atomic_registry.store.metadata.usage import SqlUsage
 
 
 class SqlTransaction:
@@ -37,6 +38,7 @@ class SqlTransaction:
         "tags",
         "tokens",
         "uploads",
+        "usage",
     )
 
     def __init__(
@@ -48,6 +50,7 @@ class SqlTransaction:
         self.manifests = SqlManifests(connection, insert_if_absent)
         self.tags = SqlTags(connection, insert_if_absent)
         self.streams = SqlStreams(connection)
+        self.usage = SqlUsage(connection)
         self.tokens = SqlTokens(connection)
         self.login_failures = SqlLoginFailures(connection, insert_if_absent)
         self.signing_keys = SqlSigningKeys(connection)
