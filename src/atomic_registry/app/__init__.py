@@ -18,12 +18,14 @@ from atomic_registry.app.master_files import (
     tls_options,
 )
 from atomic_registry.app.registry import RegistryWorker
+from atomic_registry.app.renewals import master_renewal, registry_renewal
 from atomic_registry.clock import SystemClock
 from atomic_registry.config.settings import Settings, parse_listen
 from atomic_registry.faces.registry import routes
 from atomic_registry.identity.defaults import ensure_defaults
 from atomic_registry.store.blobs.filesystem import FilesystemBlobStore
 from atomic_registry.store.metadata import open_metadata, prepare_metadata
+from atomic_registry.system.renewal import Renewal
 from atomic_registry.system.serve import CannotServe, Service, run_services
 from atomic_registry.system.tls import TlsOptions
 from atomic_registry.system.workers import WorkerApp, WorkerOptions
@@ -131,14 +133,15 @@ def _registry_service(settings: Settings, files: MasterFiles | None) -> Service:
         return worker
 
     certificate, key = http.tls.certificate, http.tls.key
-    tls = None
+    tls = renewal = None
     if certificate is not None and key is not None:
         tls = TlsOptions(certificate=certificate, key=key)
+        renewal = registry_renewal(settings, tls, _CLOCK)
     return Service(
         name="registry",
         listen=parse_listen(http.listen),
         workers=workers,
-        options=_worker_options(settings, build, tls),
+        options=_worker_options(settings, build, tls, renewal),
     )
 
 
@@ -162,11 +165,13 @@ def _master_service(settings: Settings, files: MasterFiles) -> Service:
         await worker.start(cleans_up=index == 0)
         return worker
 
+    tls = tls_options(files)
+    renewal = master_renewal(settings, files, tls, _CLOCK)
     return Service(
         name="master",
         listen=parse_listen(files.config.serving_info.bind_address),
         workers=settings.master.workers,
-        options=_worker_options(settings, build, tls_options(files)),
+        options=_worker_options(settings, build, tls, renewal),
     )
 
 
@@ -174,11 +179,13 @@ def _worker_options(
     settings: Settings,
     build: Callable[[int], Awaitable[WorkerApp]],
     tls: TlsOptions | None,
+    renewal: Renewal | None,
 ) -> WorkerOptions:
     http = settings.http
     return WorkerOptions(
         build=build,
         tls=tls,
+        renewal=renewal,
         limits=ServerLimits(
             header_seconds=http.header_seconds,
             body_idle_seconds=http.body_idle_seconds,

@@ -100,7 +100,7 @@ def issue_server_pair(pair: Pair, hostnames: Sequence[str], signer: Signer, *, h
 def renew_server_pair(pair: Pair, signer: Signer, *, how: Issue) -> bool:
     """Issue a certificate of our own anew, for its names, when a third of its life remains.
 
-    Tell whether that was done.
+    Tell whether that was done; what somebody else has signed is left alone.
 
     Raises:
         ConfigInvalid: the authority cannot be used, or there is no certificate.
@@ -110,6 +110,9 @@ def renew_server_pair(pair: Pair, signer: Signer, *, how: Issue) -> bool:
     except (OSError, ValueError) as error:
         mistake = Mistake(origin=str(pair.certificate), key="", reason=f"no certificate: {error}")
         raise ConfigInvalid([mistake]) from error
+    if not is_worn(leaf, how.clock):
+        # Said without the authority, which the service's user may not be able to read.
+        return False
     request = CertificateRequest(
         subject=leaf.subject, usage=ExtendedKeyUsageOID.SERVER_AUTH, names=tuple(names_of(leaf))
     )

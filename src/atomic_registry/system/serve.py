@@ -15,6 +15,7 @@ from pathlib import Path
 import structlog
 
 from atomic_registry.clock import SystemClock
+from atomic_registry.system.pairs import Pair, settle_pair
 from atomic_registry.system.tls import ReloadingContext, TlsOptions
 from atomic_registry.system.workers import WorkerOptions, worker_main
 
@@ -290,6 +291,7 @@ def _check_tls(options: TlsOptions) -> None:
     pairs += [(it.certificate, it.key) for it in options.named]
     for certificate, key in pairs:
         try:
+            settle_pair(Pair(certificate=certificate, key=key))
             ReloadingContext(TlsOptions(certificate=certificate, key=key))
         except OSError as error:
             raise CannotServe(

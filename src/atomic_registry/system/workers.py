@@ -10,6 +10,7 @@ from typing import Protocol
 
 import structlog
 
+from atomic_registry.system.renewal import Renewal
 from atomic_registry.system.tls import ReloadingContext, TlsOptions
 from atomic_registry.web.guard import Guard
 from atomic_registry.web.server import HttpServer, ServerLimits
@@ -37,6 +38,7 @@ class WorkerOptions:
 
     build: Callable[[int], Awaitable[WorkerApp]]
     tls: TlsOptions | None = None
+    renewal: Renewal | None = None
     limits: ServerLimits = field(default_factory=ServerLimits)
     max_connections: int = 4096
     drain_seconds: float = 30.0
@@ -53,7 +55,9 @@ async def worker_main(
     if options.tls is not None:
         options.tls.limit_buffers()
     reloading = None if options.tls is None else ReloadingContext(options.tls)
-    watcher = None if reloading is None else asyncio.create_task(reloading.watch())
+    watchers = [] if reloading is None else [asyncio.create_task(reloading.watch())]
+    if options.renewal is not None and index == 0:
+        watchers.append(asyncio.create_task(options.renewal.run()))
     app = await options.build(index)
     acceptor = Acceptor(listener, app.guard, options, reloading)
     acceptor.start()
@@ -61,7 +65,7 @@ async def worker_main(
     os.close(ready)
     await drain.wait()
     await acceptor.drain(orphaned, options.drain_seconds)
-    if watcher is not None:
+    for watcher in watchers:
         watcher.cancel()
     if not orphaned.is_set():
         await app.close()
