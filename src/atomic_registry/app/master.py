@@ -12,6 +12,7 @@ from atomic_registry.app.events import EventCounting, EventReading
 from atomic_registry.app.images import Images, registry_host
 from atomic_registry.app.master_files import MasterFiles
 from atomic_registry.app.quotas import Quotas
+from atomic_registry.app.site import site_options
 from atomic_registry.app.watching import WatchedKinds, Watching
 from atomic_registry.clock import Clock
 from atomic_registry.config.master_config import OAuthConfig, SessionSecret, origin_pattern
@@ -40,6 +41,7 @@ from atomic_registry.faces.api.tokens import (
 from atomic_registry.faces.api.watch import WatchHandlers
 from atomic_registry.faces.oauth import routes as oauth
 from atomic_registry.faces.oauth.options import OAuthOptions
+from atomic_registry.faces.site import routes as site
 from atomic_registry.identity.actors import Actor
 from atomic_registry.identity.consent import ConsentService, GrantMethod
 from atomic_registry.identity.device_grants import DeviceGrantService
@@ -70,7 +72,7 @@ from atomic_registry.web.messages import Request, Response
 from atomic_registry.web.metrics import HttpMetrics
 
 MASTER_ROWS: tuple[tuple[str, str], ...] = tuple(
-    (row[0], row[1]) for row in (*oauth.ROWS, *api.ROWS)
+    (row[0], row[1]) for row in (*oauth.ROWS, *site.ROWS, *api.ROWS)
 )
 _API_PREFIXES = (
     "/api",
@@ -117,10 +119,15 @@ class MasterWorker:
         )
         self._counting = EventCounting(settings, metadata, self.access.directory, clock)
         self._oauth = self._build_oauth(config.oauth_config)
-        rows = [*oauth.endpoints(self._oauth), *api.endpoints(self._build_api(settings))]
+        pages = site.SiteHandlers(site_options(files, self._registry_host), clock)
+        rows = [
+            *oauth.endpoints(self._oauth),
+            *site.endpoints(pages),
+            *api.endpoints(self._build_api(settings)),
+        ]
         face = Face(
             name="master",
-            router=Router(rows, {**oauth.CONVERTERS, **api.CONVERTERS}),
+            router=Router(rows, {**oauth.CONVERTERS, **site.CONVERTERS, **api.CONVERTERS}),
             render_error=self._render_error,
             render_internal=api_errors.render_internal,
             default_headers={

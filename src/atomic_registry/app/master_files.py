@@ -17,6 +17,7 @@ from atomic_registry.app.master_certificates import ensure_master_certificates
 from atomic_registry.clock import Clock
 from atomic_registry.config.environment import process_environment
 from atomic_registry.config.identity_providers import RequestHeader
+from atomic_registry.config.load import ConfigInvalid, Mistake
 from atomic_registry.config.master_config import (
     HTPASSWD_NAME,
     MasterConfig,
@@ -74,6 +75,7 @@ def prepare_master_files(settings: Settings, clock: Clock) -> MasterFiles:
         )
         write_file(path, text.encode(), 0o640)
     config = load_master_config(path, process_environment())
+    _refuse_public_secrets(config, path, directory)
     if config.ignored:
         _logger.warning("keys without effect here", file=str(path), keys=list(config.ignored))
     secrets = config.oauth_config.session_config.session_secrets_file
@@ -102,6 +104,26 @@ def prepare_master_files(settings: Settings, clock: Clock) -> MasterFiles:
         session_secrets=load_session_secrets(secrets),
         first_password=first_password,
     )
+
+
+def _refuse_public_secrets(config: MasterConfig, path: Path, private: Path) -> None:
+    """Return if no directory that is shown to anybody holds the one of the keys.
+
+    Raises:
+        ConfigInvalid: with each extension that does.
+    """
+    mistakes = [
+        Mistake(
+            origin=str(path),
+            key=f"assetConfig.extensions[{index}].sourceDirectory",
+            reason=f"{it.source_directory} holds private keys, which everybody could download",
+            hint=f"make a directory for it, for example {private / 'site'}",
+        )
+        for index, it in enumerate(config.asset_config.extensions)
+        if private.resolve().is_relative_to(it.source_directory.resolve())
+    ]
+    if mistakes:
+        raise ConfigInvalid(mistakes)
 
 
 def tls_options(files: MasterFiles) -> TlsOptions:

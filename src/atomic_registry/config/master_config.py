@@ -21,6 +21,7 @@ FILE_NAME = "master-config.yaml"
 HTPASSWD_NAME = "htpasswd"
 
 _PLAIN_HOST = re.compile(r"(?:[A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]+)?\Z")
+_EXTENSION_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*\Z")
 _AUTHENTICATION_BYTES = (32, 64)
 _ENCRYPTION_BYTES = (16, 24, 32)
 
@@ -166,6 +167,49 @@ class ProjectConfig:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Extension:
+    """A directory that the master shows to anybody, under `/console/extensions/<name>/`."""
+
+    name: str
+    source_directory: Path
+    html5_mode: bool = False
+
+    def check(self) -> Iterator[Fault]:
+        if not _EXTENSION_NAME.match(self.name):
+            reason = f"{self.name!r} must be of letters, digits, dots, dashes and underscores"
+            yield Fault(key="name", reason=reason)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AssetConfig:
+    """What the original's console showed; of it there are the static directories."""
+
+    IGNORED: ClassVar[frozenset[str]] = frozenset(
+        {
+            "extensionDevelopment",
+            "extensionProperties",
+            "extensionScripts",
+            "extensionStylesheets",
+            "loggingPublicURL",
+            "logoutURL",
+            "masterPublicURL",
+            "metricsPublicURL",
+            "publicURL",
+            "servingInfo",
+        }
+    )
+
+    extensions: tuple[Extension, ...] = ()
+
+    def check(self) -> Iterator[Fault]:
+        names = [extension.name for extension in self.extensions]
+        for index, name in enumerate(names):
+            if name in names[:index]:
+                reason = f"another extension is called {name!r}"
+                yield Fault(key=f"extensions[{index}].name", reason=reason)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class MasterConfig:
     """The document; paths in it are resolved."""
 
@@ -175,7 +219,6 @@ class MasterConfig:
             "admissionConfig",
             "aggregatorConfig",
             "apiLevels",
-            "assetConfig",
             "auditConfig",
             "authConfig",
             "controllerConfig",
@@ -207,6 +250,7 @@ class MasterConfig:
     cors_allowed_origins: tuple[str, ...] = ()
     oauth_config: OAuthConfig = dataclasses.field(default_factory=OAuthConfig)
     project_config: ProjectConfig = dataclasses.field(default_factory=ProjectConfig)
+    asset_config: AssetConfig = dataclasses.field(default_factory=AssetConfig)
     ignored: tuple[str, ...] = dataclasses.field(default=(), metadata={"internal": True})
 
     def check(self) -> Iterator[Fault]:

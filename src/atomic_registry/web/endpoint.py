@@ -13,6 +13,7 @@ Handler = Callable[[Request], Awaitable[Response]]
 QuickHandler = Callable[[Request], Response]
 Converter = Callable[[str], Any]
 
+_SPANNING = frozenset({"repository", "file"})
 _PARAMETER = re.compile(r"\{(\w+)\}")
 
 
@@ -43,8 +44,8 @@ class Access:
 class Endpoint:
     """One row: there is no way to serve a handler without saying what access it needs.
 
-    `path` has parameters in braces; each has a converter by its name. The parameter `repository`
-    may span several path segments, every other one stands for exactly one.
+    `path` has parameters in braces; each has a converter by its name. The parameters `repository`
+    and `file` may span several path segments, every other one stands for exactly one.
     `quick` answers as the handler does, but without waiting for anything; where there is one, the
     server spares the request a task.
     """
@@ -115,6 +116,6 @@ def _of_depth(routes: Mapping[str, _Route], depth: int | None) -> tuple[_Route, 
 def _compile(path: str) -> re.Pattern[str]:
     def group(match: re.Match[str]) -> str:
         name = match[1]
-        return f"(?P<{name}>.+)" if name == "repository" else f"(?P<{name}>[^/]+)"
+        return f"(?P<{name}>.+)" if name in _SPANNING else f"(?P<{name}>[^/]+)"
 
     return re.compile(_PARAMETER.sub(group, path) + r"\Z")
