@@ -91,10 +91,11 @@ class MasterWorld:
         body: bytes | Mapping[str, object] = b"",
         *,
         media_type: str = "application/json",
+        accept: str = "",
     ) -> Response:
         """Send one request with the caller's credentials."""
         target, _, query = path.partition("?")
-        headers = {"Host": "master.test:8443", "Content-Type": media_type}
+        headers = {"Host": "master.test:8443", "Content-Type": media_type, "Accept": accept}
         if caller != ANONYMOUS.name:
             headers["Authorization"] = f"Bearer {self.secrets[caller]}"
         request = Request(

@@ -23,10 +23,14 @@ _NEWEST = 2**62
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ListOptions:
-    """What a client asks of a list; a limit of 0 is none."""
+    """What a client asks of a list; a limit of 0 is none.
+
+    A `brief` list is shown as a table or by metadata: what neither shows may be left out.
+    """
 
     limit: int = 0
     continue_token: str = ""
+    brief: bool = False
     labels: LabelSelector = field(default_factory=LabelSelector)
     fields: FieldSelector = field(default_factory=FieldSelector)
 

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import pytest
 
 from atomic_registry.oci.reference import RepositoryName, Tag
 from tests.faces.api_world import MasterWorld, make_master_world
+from tests.kit.clock import ManualClock
 from tests.kit.images import Image, image, index
 from tests.kit.pushes import push
 
@@ -17,6 +19,7 @@ OWN = f"{GROUP}/namespaces/own"
 ADMIN, ROOT = "registry-admin", "everywhere-cluster-admin"
 HOST = "127.0.0.1:5000"
 ONE, TWO = image("one"), image("two")
+TABLE = "application/json;as=Table;v=v1;g=meta.k8s.io"
 
 
 @pytest.fixture
@@ -385,3 +388,19 @@ async def test_secrets_of_a_stream_are_those_for_images(world: MasterWorld) -> N
     shown = await get(world, path, caller=ROOT)
     assert ["pull"] == [it["metadata"]["name"] for it in shown["items"]]
     assert 403 == (await call(world, "GET", path))[0]
+
+
+async def test_a_table_without_objects_has_the_cells_of_one_with_them(world: MasterWorld) -> None:
+    clock = ManualClock()
+    await push(world.metadata, world.blobs, "own/app", ONE, "v1", "latest", clock=clock)
+    clock.advance(timedelta(days=5))
+    await push(world.metadata, world.blobs, "own/app", TWO, "v1", clock=clock)
+    rows = {}
+    for include in ("None", "Metadata", "Object"):
+        path = f"{OWN}/imagestreams?includeObject={include}"
+        status, table = await call(world, "GET", path, accept=TABLE)
+        assert 200 == status, table
+        rows[include] = [row["cells"] for row in table["rows"]]
+
+    assert rows["None"] == rows["Metadata"] == rows["Object"]
+    assert ["app", f"{HOST}/own/app", "latest, v1"] == rows["None"][0][:3]

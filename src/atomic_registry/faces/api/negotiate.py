@@ -18,7 +18,7 @@ from atomic_registry.kube.table import (
 from atomic_registry.resources.columns import columns_of
 from atomic_registry.web.messages import Request
 
-Shape = Callable[[Document], Document]
+Render = Callable[[Document], Document]
 
 JSON = "application/json"
 _JSON_TYPES = frozenset({JSON, "application/*", "*/*"})
@@ -26,6 +26,17 @@ _META_GROUP = "meta.k8s.io"
 _META_VERSIONS = ("v1", "v1beta1")
 _MAX_CHOICES = 20
 _INCLUDES = ("", "None", "Metadata", "Object")
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """Brings documents into one form; a brief one leaves out what is not metadata or a cell."""
+
+    render: Render
+    is_brief: bool = False
+
+    def __call__(self, document: Document) -> Document:
+        return self.render(document)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,14 +81,15 @@ def negotiated(accept: str, clock: Clock, *, include: str = "") -> Shape:
             continue
         kind, group, version = choice.form
         if not kind:
-            return _as_it_is
+            return Shape(_as_it_is)
         if group != _META_GROUP or version not in _META_VERSIONS:
             continue
-        shape = _META_SHAPES.get(kind)
+        render = _META_FORMS.get(kind)
         if kind == "Table":
-            shape = _table_shape(clock, include or "Metadata")
-        if shape is not None:
-            return _versioned(shape, version)
+            render = _table_form(clock, include or "Metadata")
+        if render is not None:
+            is_brief = kind != "Table" or include != "Object"
+            return Shape(_versioned(render, version), is_brief=is_brief)
     raise NotAcceptable(accept=accept, served=JSON)
 
 
@@ -99,19 +111,19 @@ def _as_it_is(document: Document) -> Document:
     return document
 
 
-def _table_shape(clock: Clock, include: str) -> Shape:
-    def shape(document: Document) -> Document:
+def _table_form(clock: Clock, include: str) -> Render:
+    def render(document: Document) -> Document:
         if document.get("kind") == "Status":
             return document
         columns = columns_of(str(document.get("kind", "")))
         return render_table(columns, document, clock.now(), include=include)
 
-    return shape
+    return render
 
 
-def _versioned(shape: Shape, version: str) -> Shape:
+def _versioned(render: Render, version: str) -> Render:
     def versioned(document: Document) -> Document:
-        shaped = shape(document)
+        shaped = render(document)
         if shaped is not document:
             shaped["apiVersion"] = f"{_META_GROUP}/{version}"
         return shaped
@@ -125,7 +137,7 @@ def _metadata(document: Document) -> Document:
     return partial_metadata_list(document) if is_list(document) else partial_metadata(document)
 
 
-_META_SHAPES: dict[str, Shape] = {
+_META_FORMS: dict[str, Render] = {
     "PartialObjectMetadata": _metadata,
     "PartialObjectMetadataList": _metadata,
 }

@@ -102,6 +102,7 @@ class ObjectHandlers:
     async def list(self, resource: Resource, group: str, request: Request) -> Response:
         place = place_of(resource, group, request)
         options, shape = read_list_options(request.query), shape_of(request, self._clock)
+        options = replace(options, brief=shape.is_brief)
         return json_response(shape(await self._objects.list(request.actor, place, options)))
 
     async def create(self, resource: Resource, group: str, request: Request) -> Response:

@@ -54,7 +54,7 @@ def scan_streams(
     if len(found) > options.page_size:
         found, is_end = found[: options.page_size], False
         after = str(found[-1].name)
-    views = load_views(tx, found)
+    views = load_views(tx, found, histories=not options.brief)
     if len(views) < len(found):
         is_end, after = False, str(views[-1].stream.name)
     return Cut(items=views, revision=revision, last=None if is_end else after)

@@ -46,8 +46,13 @@ def load_view(tx: Transaction, stream: Stream) -> StreamView:
     )
 
 
-def load_views(tx: Transaction, streams: Sequence[Stream]) -> list[StreamView]:
-    """Return the views of the first streams: of all, or of as many as have not too many tags."""
+def load_views(
+    tx: Transaction, streams: Sequence[Stream], *, histories: bool = True
+) -> list[StreamView]:
+    """Return the views of the first streams: of all, or of as many as have not too many tags.
+
+    Without histories each tag shows where it points and since when, and nothing older.
+    """
     views: list[StreamView] = []
     budget, start, size = MAX_TAGS, 0, _BATCH
     while start < len(streams):
@@ -60,17 +65,17 @@ def load_views(tx: Transaction, streams: Sequence[Stream]) -> list[StreamView]:
                 size = 1
                 continue
             tags = tags[:budget]
-        views += _views_of(tx, batch, tags)
+        ids = [stream.id for stream in batch] if histories else []
+        moves = _by_tag(tx.streams.list_histories(ids, limit=LIST_HISTORY))
+        views += _views_of(batch, tags, moves)
         budget -= len(tags)
         start += len(batch)
     return views
 
 
 def _views_of(
-    tx: Transaction, streams: Sequence[Stream], tags: Sequence[TaggedDigest]
+    streams: Sequence[Stream], tags: Sequence[TaggedDigest], histories: "_Histories"
 ) -> list[StreamView]:
-    ids = [stream.id for stream in streams]
-    histories = _by_tag(tx.streams.list_histories(ids, limit=LIST_HISTORY))
     of_stream: dict[int, list[TaggedDigest]] = {}
     for tag in tags:
         of_stream.setdefault(tag.repository_id, []).append(tag)
@@ -144,7 +149,7 @@ def show_stream(view: StreamView, *, host: str) -> Document:
 def _items(tag: TaggedDigest, events: Sequence[TagEvent], address: str) -> list[Document]:
     if events and events[0].digest == tag.digest:
         return [_item(event, address) for event in events]
-    # Its history is not known: the tag is older than that.
+    # Its history is not known, since the tag is older than that, or was not asked for.
     digest = str(tag.digest)
     return [_plain_item(timestamp(tag.moved_at), digest, address, generation=1)]
 

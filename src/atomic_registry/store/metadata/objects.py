@@ -79,12 +79,17 @@ class SqlObjects:
         query = (
             select(objects.c.body, objects.c.revision)
             .where(objects.c.kind == kind.plural)
-            .where(tuple_(objects.c.namespace, objects.c.name) > tuple_(*after))
             .order_by(objects.c.namespace, objects.c.name)
             .limit(limit)
         )
-        if namespace is not None:
-            query = query.where(objects.c.namespace == namespace)
+        if namespace is None:
+            query = query.where(tuple_(objects.c.namespace, objects.c.name) > tuple_(*after))
+        elif namespace < after[0]:
+            return []
+        else:
+            # By name alone: beside one namespace, SQLite would search no further for a pair.
+            first = after[1] if namespace == after[0] else ""
+            query = query.where(objects.c.namespace == namespace, objects.c.name > first)
         rows = self._connection.execute(query)
         return [decoded(kind, row.body, row.revision) for row in rows]
 

@@ -1,6 +1,7 @@
 """Repositories as the API shows them: streams, tags with their history, and images."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from sqlalchemy import (
     Connection,
@@ -50,12 +51,11 @@ _HELD = select(
     manifests.c.body,
     manifests.c.pushed_at,
 ).join(repositories, repositories.c.id == manifests.c.repository_id)
-_TAGGED = select(tags.c.repository_id, tags.c.name, tags.c.digest, tags.c.moved_at)
+_TAG = (tags.c.repository_id, tags.c.name, tags.c.digest.label("tagged"), tags.c.moved_at)
+_TAGGED = select(*_TAG)
 _TAGGED_MANIFEST = (
     select(
-        tags.c.repository_id,
-        tags.c.name,
-        tags.c.moved_at,
+        *_TAG,
         repositories.c.name.label("repository"),
         manifests.c.digest,
         manifests.c.media_type,
@@ -293,23 +293,23 @@ def _within(query: Select[*tuple[object, ...]], project: str | None) -> Select[*
     return query.where(within_project(repositories.c.name, project))
 
 
-def _tagged(row: Row[*tuple[object, ...]]) -> TaggedDigest:
+def _tagged(row: Row[*tuple[Any, ...]]) -> TaggedDigest:
+    # A page reads thousands, and attributes of a row take twice as long.
+    repository_id, name, digest, moved_at = row[:4]
     return TaggedDigest(
-        repository_id=row.repository_id,
-        tag=row.name,
-        digest=stored_digest(row.digest),
-        moved_at=row.moved_at,
+        repository_id=repository_id, tag=name, digest=stored_digest(digest), moved_at=moved_at
     )
 
 
-def _event(row: Row[*tuple[object, ...]]) -> TagEvent:
+def _event(row: Row[*tuple[Any, ...]]) -> TagEvent:
+    event_id, repository_id, tag, digest, actor, at = row[:6]
     return TagEvent(
-        id=row.id,
-        repository_id=row.repository_id,
-        tag=row.tag,
-        digest=None if row.digest is None else stored_digest(row.digest),
-        actor=row.actor,
-        at=row.at,
+        id=event_id,
+        repository_id=repository_id,
+        tag=tag,
+        digest=None if digest is None else stored_digest(digest),
+        actor=actor,
+        at=at,
     )
 
 
