@@ -106,7 +106,8 @@ class Router:
 
 def _depth(path: str) -> int | None:
     """Return how many slashes a path of the row has, None where that differs."""
-    return None if "{repository}" in path else path.count("/")
+    spans = any(f"{{{name}}}" in path for name in _SPANNING)
+    return None if spans else path.count("/")
 
 
 def _of_depth(routes: Mapping[str, _Route], depth: int | None) -> tuple[_Route, ...]:
