@@ -5,12 +5,14 @@ Sources: OpenAPI 3.0 and 2.0.
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from http import HTTPStatus
 
-from atomic_registry.kube.schemas import DELETE_OPTIONS, GVK, REF, STATUS
+from atomic_registry.kube.schemas import DELETE_OPTIONS, GVK, REF, STATUS, WATCH_EVENT
 
 Document = dict[str, object]
 
 _JSON = "application/json"
+_STREAM = "application/json;stream=watch"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,7 +27,10 @@ class Parameter:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Operation:
-    """One method of one path; `body` and `answer` name schemas, empty for none."""
+    """One method of one path; `body` and `answer` name schemas, empty for none.
+
+    `errors` are the statuses of refusals; with `watches` events may come as a stream.
+    """
 
     method: str
     path: str
@@ -38,6 +43,8 @@ class Operation:
     body_types: Sequence[str] = (_JSON,)
     answer: str = ""
     statuses: Sequence[int] = (200,)
+    errors: Sequence[int] = ()
+    watches: bool = False
     tag: str = ""
 
 
@@ -79,7 +86,6 @@ def version_2(
 
 _SECURITY_3 = {"BearerToken": {"type": "http", "scheme": "bearer"}}
 _SECURITY_2 = {"BearerToken": {"type": "apiKey", "name": "authorization", "in": "header"}}
-_DESCRIBED = {200: "OK", 201: "Created", 202: "Accepted", 204: "No content"}
 
 
 def _operation(each: Operation) -> Document:
@@ -100,6 +106,7 @@ def _version_3_parts(each: Operation) -> Document:
         schema = {REF: f"#/components/schemas/{name}"} if name else {}
         return {media_type: {"schema": schema} for media_type in media_types}
 
+    stream = content(WATCH_EVENT, (_STREAM,)) if each.watches else {}
     parts: Document = {
         "parameters": [
             {
@@ -112,13 +119,13 @@ def _version_3_parts(each: Operation) -> Document:
             for it in each.parameters
         ],
         "responses": {
-            str(status): {
-                "description": _DESCRIBED[status],
-                "content": content(each.answer, (_JSON,)),
-            }
-            for status in each.statuses
-        }
-        | {"default": {"description": "An error", "content": content(STATUS, (_JSON,))}},
+            str(status): {"description": HTTPStatus(status).phrase, "content": shown}
+            for statuses, shown in (
+                (each.statuses, content(each.answer, (_JSON,)) | stream),
+                (each.errors, content(STATUS, (_JSON,))),
+            )
+            for status in statuses
+        },
     }
     if each.body:
         is_needed = each.body != DELETE_OPTIONS
@@ -138,15 +145,16 @@ def _version_2_parts(each: Operation) -> Document:
         is_needed = each.body != DELETE_OPTIONS
         parameters.append({"name": "body", "in": "body", "schema": schema, "required": is_needed})
     answer: Document = {"schema": {REF: f"#/definitions/{each.answer}"}} if each.answer else {}
-    error: Document = {"description": "An error", "schema": {REF: f"#/definitions/{STATUS}"}}
+    error: Document = {"schema": {REF: f"#/definitions/{STATUS}"}}
     return {
         "consumes": list(each.body_types),
-        "produces": [_JSON],
+        "produces": [_JSON, _STREAM] if each.watches else [_JSON],
         "parameters": parameters,
         "responses": {
-            str(status): {"description": _DESCRIBED[status], **answer} for status in each.statuses
-        }
-        | {"default": error},
+            str(status): {"description": HTTPStatus(status).phrase, **shown}
+            for statuses, shown in ((each.statuses, answer), (each.errors, error))
+            for status in statuses
+        },
     }
 
 

@@ -21,6 +21,8 @@ LIST_META = f"{META_PREFIX}.ListMeta"
 STATUS = f"{META_PREFIX}.Status"
 DELETE_OPTIONS = f"{META_PREFIX}.DeleteOptions"
 PATCH = f"{META_PREFIX}.Patch"
+WATCH_EVENT = f"{META_PREFIX}.WatchEvent"
+RESOURCE_LIST = f"{META_PREFIX}.APIResourceList"
 GVK = "x-kubernetes-group-version-kind"
 REF = "$ref"
 _API_VERSION = "The version of the schema that the object keeps to."
@@ -146,52 +148,87 @@ def common_definitions(words: Words) -> dict[str, Document]:
     holder = msgspec.defstruct("Holder", [("metadata", ObjectMeta)])
     builder.add_kind(holder, "Holder", ())
     del builder.definitions[f"{META_PREFIX}.Holder"]
-    text = {"type": "string"}
-    pairs = {"type": "object", "additionalProperties": True}
-    fixed: dict[str, tuple[str, Document]] = {
-        LIST_META: (
-            "Metadata of a list.",
-            {"resourceVersion": text, "continue": text, "remainingItemCount": {"type": "integer"}},
-        ),
-        STATUS: (
-            "What became of a request that returns no object.",
-            {
-                "apiVersion": text,
-                "kind": text,
-                "metadata": pairs,
-                "status": text,
-                "message": text,
-                "reason": text,
-                "details": pairs,
-                "code": {"type": "integer"},
-            },
-        ),
-        DELETE_OPTIONS: (
-            "What holds for a deletion.",
-            {
-                "apiVersion": text,
-                "kind": text,
-                "gracePeriodSeconds": {"type": "integer"},
-                "propagationPolicy": text,
-                "orphanDependents": {"type": "boolean"},
-                "preconditions": {
-                    "type": "object",
-                    "properties": {"uid": text, "resourceVersion": text},
-                },
-                "dryRun": {"type": "array", "items": text},
-            },
-        ),
-        PATCH: ("A change of an object, in the form that the media type names.", {}),
-    }
-    for name, (description, properties) in fixed.items():
-        builder.definitions[name] = {
+    for name, (description, properties, required) in _FIXED.items():
+        shown: Document = {
             "type": "object",
             "description": description,
             "properties": properties,
         }
-    # A JSON patch is a list.
-    builder.definitions[PATCH] = {"description": fixed[PATCH][0]}
+        builder.definitions[name] = shown | ({"required": list(required)} if required else {})
+    # A JSON patch is a list, and the object of an event is of any kind.
+    builder.definitions[PATCH] = {
+        "description": "A change of an object, in the form that the media type names."
+    }
     return builder.definitions
+
+
+_TEXT: Document = {"type": "string"}
+_TEXTS: Document = {"type": "array", "items": _TEXT}
+_FLAG: Document = {"type": "boolean"}
+_NUMBER: Document = {"type": "integer"}
+
+
+def _object(**properties: Document) -> Document:
+    return {"type": "object", "properties": properties}
+
+
+_CAUSES: Document = {"type": "array", "items": _object(reason=_TEXT, message=_TEXT, field=_TEXT)}
+_RESOURCE = _object(
+    name=_TEXT, singularName=_TEXT, namespaced=_FLAG, kind=_TEXT, group=_TEXT, version=_TEXT,
+    verbs=_TEXTS, shortNames=_TEXTS, categories=_TEXTS, storageVersionHash=_TEXT,
+)  # fmt: skip
+_FIXED: Mapping[str, tuple[str, Mapping[str, Document], Sequence[str]]] = {
+    LIST_META: (
+        "Metadata of a list.",
+        {"resourceVersion": _TEXT, "continue": _TEXT, "remainingItemCount": _NUMBER},
+        (),
+    ),
+    STATUS: (
+        "What became of a request that returns no object.",
+        {
+            "apiVersion": _TEXT,
+            "kind": _TEXT,
+            "metadata": {"type": "object"},
+            "status": _TEXT,
+            "message": _TEXT,
+            "reason": _TEXT,
+            "details": _object(
+                name=_TEXT, group=_TEXT, kind=_TEXT, uid=_TEXT, causes=_CAUSES,
+                retryAfterSeconds=_NUMBER,
+            ),
+            "code": _NUMBER,
+        },
+        ("status", "code"),
+    ),
+    DELETE_OPTIONS: (
+        "What holds for a deletion.",
+        {
+            "apiVersion": _TEXT,
+            "kind": _TEXT,
+            "gracePeriodSeconds": _NUMBER,
+            "propagationPolicy": _TEXT,
+            "orphanDependents": _FLAG,
+            "preconditions": _object(uid=_TEXT, resourceVersion=_TEXT),
+            "dryRun": _TEXTS,
+        },
+        (),
+    ),
+    WATCH_EVENT: (
+        "A change that a watch tells of.",
+        {"type": _TEXT, "object": {"type": "object"}},
+        ("type", "object"),
+    ),
+    RESOURCE_LIST: (
+        "The resources of a group.",
+        {
+            "apiVersion": _TEXT,
+            "kind": _TEXT,
+            "groupVersion": _TEXT,
+            "resources": {"type": "array", "items": _RESOURCE},
+        },
+        ("groupVersion", "resources"),
+    ),
+}  # fmt: skip
 
 
 def _merging(kind: str) -> Document:

@@ -23,6 +23,7 @@ WORDS = Words(
         "status": "What is.",
         "User.fullName": "The person's name.",
         "User.identities": "Names of the identities that log in as the user.",
+        "User.groups": "Shown of oneself only: the groups that count.",
         "User.disabled": "A disabled user is refused everywhere.",
         "Identity.providerName": "The identity provider that knows the person.",
         "Identity.providerUserName": "The person's name there.",

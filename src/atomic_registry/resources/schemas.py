@@ -2,21 +2,35 @@
 
 import msgspec
 
-from atomic_registry.content.streams import ImageSignature, StreamRecord
+from atomic_registry.content.streams import ImageSignature
 from atomic_registry.identity.records import (
     LimitRange,
     OAuthClient,
     Project,
     ResourceQuota,
     Secret,
+    User,
     UserReference,
 )
 from atomic_registry.kube.objects import ObjectMeta
+from atomic_registry.resources.image_forms import (
+    ImageForm,
+    StreamForm,
+    StreamImageForm,
+    StreamLayersForm,
+    StreamTagView,
+)
 from atomic_registry.resources.kinds import Resource
 
 
 class _Form(msgspec.Struct, rename="camel", omit_defaults=True, kw_only=True):
     metadata: ObjectMeta = msgspec.field(default_factory=ObjectMeta)
+
+
+class UserForm(User, rename="camel", omit_defaults=True, kw_only=True):
+    """An account; a disabled one is refused everywhere."""
+
+    groups: list[str] = msgspec.field(default_factory=list)
 
 
 class Finalizers(msgspec.Struct, rename="camel"):
@@ -191,61 +205,20 @@ class OldReviewForm(_Form, rename="camel"):
     groups: list[str] = []
 
 
-class TagEventForm(msgspec.Struct, rename="camel"):
-    """An image that a tag has named, newest first."""
+class OldAccessAnswer(msgspec.Struct, rename="camel"):
+    """Whether somebody may do something, and why."""
 
-    created: str = ""
-    docker_image_reference: str = ""
-    image: str = ""
-    generation: int = 0
-
-
-class StreamTagsForm(msgspec.Struct, rename="camel"):
-    """The history of a tag."""
-
-    tag: str = ""
-    items: list[TagEventForm] = []
+    namespace: str = ""
+    allowed: bool = False
+    reason: str = ""
 
 
-class StreamStatus(msgspec.Struct, rename="camel"):
-    """The address of a stream, and the history of its tags."""
+class OldWhoAnswer(msgspec.Struct, rename="camel"):
+    """Who may do something."""
 
-    docker_image_repository: str = ""
-    public_docker_image_repository: str = ""
-    tags: list[StreamTagsForm] = []
-
-
-class StreamForm(StreamRecord, rename="camel", omit_defaults=True, kw_only=True):
-    """A repository: its tags, what they are made from, and what they were."""
-
-    status: StreamStatus = msgspec.field(default_factory=StreamStatus)
-
-
-class LayerForm(msgspec.Struct, rename="camel"):
-    """A layer of an image."""
-
-    name: str = ""
-    size: int = 0
-    media_type: str = ""
-
-
-class ImageForm(_Form, rename="camel"):
-    """An image, named by the digest of its manifest."""
-
-    docker_image_reference: str = ""
-    docker_image_metadata: dict[str, object] = {}
-    docker_image_metadata_version: str = ""
-    docker_image_manifest: str = ""
-    docker_image_manifest_media_type: str = ""
-    docker_image_config: str = ""
-    docker_image_layers: list[LayerForm] = []
-    signatures: list[dict[str, object]] = []
-
-
-class StreamImageForm(_Form, rename="camel"):
-    """An image as a stream has it, named `<stream>@<digest>`."""
-
-    image: ImageForm = msgspec.field(default_factory=ImageForm)
+    namespace: str = ""
+    users: list[str] = []
+    groups: list[str] = []
 
 
 class OpenForm(_Form, rename="camel"):
@@ -257,7 +230,19 @@ class OpenForm(_Form, rename="camel"):
 
 _ACCESS = {"SelfSubjectAccessReview", "SubjectAccessReview", "LocalSubjectAccessReview"}
 _OLD = {*_ACCESS, "ResourceAccessReview", "LocalResourceAccessReview"}
+# What answers the reviews of the original's group is of another kind than the question.
+OLD_ANSWERS = {
+    "SubjectAccessReview": "SubjectAccessReviewResponse",
+    "LocalSubjectAccessReview": "SubjectAccessReviewResponse",
+    "ResourceAccessReview": "ResourceAccessReviewResponse",
+    "LocalResourceAccessReview": "ResourceAccessReviewResponse",
+}
+ANSWER_FORMS: dict[str, type[msgspec.Struct]] = {
+    "SubjectAccessReviewResponse": OldAccessAnswer,
+    "ResourceAccessReviewResponse": OldWhoAnswer,
+}
 _FORMS: dict[str, type[msgspec.Struct]] = {
+    "User": UserForm,
     "Project": ProjectForm,
     "Namespace": ProjectForm,
     "RoleBinding": BindingForm,
@@ -273,6 +258,8 @@ _FORMS: dict[str, type[msgspec.Struct]] = {
     "ImageStream": StreamForm,
     "Image": ImageForm,
     "ImageStreamImage": StreamImageForm,
+    "ImageStreamTag": StreamTagView,
+    "ImageStreamLayers": StreamLayersForm,
     "ImageSignature": ImageSignature,
     "TokenRequest": TokenRequestForm,
 }

@@ -64,6 +64,7 @@ OPERATION = Operation(
     ],
     body="com.example.v1.Thing",
     answer="com.example.v1.Thing",
+    errors=(409,),
 )
 
 
@@ -129,7 +130,7 @@ def test_an_operation_is_described_in_both_versions() -> None:
             shown["x-kubernetes-action"],
             shown[GVK],
         )
-        assert {"200", "default"} == set(shown["responses"])
+        assert {"200", "409"} == set(shown["responses"])
     assert path_3["requestBody"]["required"]
     assert ["path", "query"] == [it["in"] for it in path_3["parameters"]]
     assert ["path", "query", "body"] == [it["in"] for it in path_2["parameters"]]

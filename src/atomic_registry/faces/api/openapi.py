@@ -15,17 +15,22 @@ from atomic_registry.faces.api.discovery import cached_response
 from atomic_registry.faces.api.negotiate import JSON, choices
 from atomic_registry.faces.api.operations import Described, operations_of, schema_prefix
 from atomic_registry.faces.api.status import Document
+from atomic_registry.identity.records import Secret
 from atomic_registry.kube.openapi import version_2, version_3
 from atomic_registry.kube.schemas import SchemaBuilder, common_definitions
 from atomic_registry.resources.descriptions import WORDS
 from atomic_registry.resources.kinds import (
+    AUTHENTICATION,
+    AUTHORIZATION,
     CORE,
+    ROBOT_TOKENS,
+    STREAM_SECRETS,
     VERSION,
     named_groups,
     prefix,
     resources_of,
 )
-from atomic_registry.resources.schemas import form_of
+from atomic_registry.resources.schemas import ANSWER_FORMS, form_of
 from atomic_registry.web.messages import Request, Response
 
 _TITLE = "Atomic Registry"
@@ -77,15 +82,27 @@ def definitions_of(group: str) -> dict[str, Document]:
     builder = SchemaBuilder(schema_prefix(group), WORDS)
     gvk = partial(_gvk, group)
     kinds: set[str] = set()
+    borrowed: dict[str, Document] = {}
     for row in resources_of(group):
-        if row.kind in kinds:
+        if row is STREAM_SECRETS:
+            borrowed = _secrets()
+        if row.kind in kinds or row is STREAM_SECRETS:
             # A subresource may have its parent's kind.
             continue
         kinds.add(row.kind)
-        name = builder.add_kind(form_of(row, group), row.kind, [gvk(row.kind)])
+        shown = _gvk(AUTHENTICATION, row.kind) if row is ROBOT_TOKENS else gvk(row.kind)
+        name = builder.add_kind(form_of(row, group), row.kind, [shown])
         if "list" in row.verbs:
             builder.add_list(row.kind, name, [gvk(f"{row.kind}List")])
-    return common_definitions(WORDS) | builder.definitions
+    if group == AUTHORIZATION:
+        for kind, form in ANSWER_FORMS.items():
+            builder.add_kind(form, kind, [gvk(kind)])
+    return common_definitions(WORDS) | borrowed | builder.definitions
+
+
+def _secrets() -> dict[str, Document]:
+    start = f"{schema_prefix(CORE)}.{Secret.kind}"
+    return {name: it for name, it in definitions_of(CORE).items() if name.startswith(start)}
 
 
 def _groups() -> Iterator[str]:

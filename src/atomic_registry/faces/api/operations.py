@@ -2,10 +2,30 @@
 
 import re
 from collections.abc import AsyncIterator, Iterator, Sequence
+from dataclasses import replace
 
 from atomic_registry.kube.openapi import Operation, Parameter
-from atomic_registry.kube.schemas import DELETE_OPTIONS, PATCH, STATUS
-from atomic_registry.resources.kinds import CORE, VERSION, Resource, prefix, resources_of
+from atomic_registry.kube.schemas import (
+    DELETE_OPTIONS,
+    PATCH,
+    RESOURCE_LIST,
+    STATUS,
+    WATCH_EVENT,
+)
+from atomic_registry.resources.kinds import (
+    AUTHORIZATION,
+    CORE,
+    PROJECT_REQUESTS,
+    PROJECTS,
+    ROBOT_TOKENS,
+    STREAM_IMPORTS,
+    STREAM_SECRETS,
+    VERSION,
+    Resource,
+    prefix,
+    resources_of,
+)
+from atomic_registry.resources.schemas import OLD_ANSWERS
 from atomic_registry.web.endpoint import Access
 from atomic_registry.web.messages import Query, Request
 
@@ -26,11 +46,14 @@ _PATH_WORDS = {
     "id": "Name of the token.",
 }
 _DRY_RUN = Parameter(name="dryRun", description="All: check everything and change nothing.")
+_SELECTING = (
+    Parameter(name="labelSelector", description="Only objects with these labels."),
+    Parameter(name="fieldSelector", description="Only objects with these fields."),
+)
 _LISTING = (
     Parameter(name="limit", description="How many objects one page has.", type="integer"),
     Parameter(name="continue", description="Where the next page starts, as the last one says."),
-    Parameter(name="labelSelector", description="Only objects with these labels."),
-    Parameter(name="fieldSelector", description="Only objects with these fields."),
+    *_SELECTING,
 )
 _WATCHING = (
     Parameter(name="watch", description="Send changes as they happen.", type="boolean"),
@@ -38,6 +61,10 @@ _WATCHING = (
     Parameter(name="timeoutSeconds", description="How long to watch.", type="integer"),
     Parameter(name="allowWatchBookmarks", description="Send revisions too.", type="boolean"),
 )
+# What may come of any request, what of those with a body, and what of lists.
+_REFUSALS = (400, 401, 403, 404, 406, 429, 500, 503, 504)
+_WRITE_REFUSALS = (408, 409, 413, 415, 422, 507)
+_LIST_REFUSALS = (405, 410)
 _WRITING = (
     _DRY_RUN,
     Parameter(name="fieldManager", description="In whose name fields are written."),
@@ -77,6 +104,8 @@ def _discovery(path: str, group: str) -> Operation:
         identifier=f"get{_title(group)}Resources",
         description="Which resources there are.",
         action="",
+        answer=RESOURCE_LIST,
+        errors=_REFUSALS,
         tag=_title(group),
     )
 
@@ -103,49 +132,66 @@ def _resource(path: str, access: Access, group: str) -> tuple[Resource, str] | N
 
 
 def _operation(method: str, path: str, row: Resource, verb: str, group: str) -> Operation:
-    schema = f"{schema_prefix(group)}.{row.kind}"
+    # The secrets of a stream are those of its project.
+    schema = f"{schema_prefix(CORE if row is STREAM_SECRETS else group)}.{row.kind}"
     names = _PARAMETER.findall(path)
-    parameters = [
-        Parameter(name=name, description=_PATH_WORDS.get(name, ""), place="path") for name in names
-    ]
-    body, answer = "", schema
-    statuses: tuple[int, ...] = (200,)
-    action = _ACTIONS.get(verb, verb)
-    match method:
-        case "GET" if "name" not in names and "list" in row.verbs:
-            answer = f"{schema}List"
-            parameters += _LISTING
-            parameters += _WATCHING if "watch" in row.verbs else ()
-        case "POST":
-            body, statuses = schema, (201,)
-            parameters += _WRITING
-        case "PUT":
-            body = schema
-            parameters += _WRITING
-        case "PATCH":
-            body, action = PATCH, "patch"
-            statuses = (200, 201)
-            parameters += (*_WRITING, _FORCING)
-        case "DELETE":
-            body, answer = DELETE_OPTIONS, STATUS
-            parameters += _DELETING
-            parameters += _LISTING if "name" not in names else ()
-        case _:
-            pass
-    return Operation(
+    begun = Operation(
         method=method,
         path=path,
         identifier=_identifier(method, path, row, group),
         description=f"{verb.capitalize()} {row.plural}.",
-        action=action,
+        action=_ACTIONS.get(verb, verb),
         gvk={"group": group, "version": VERSION, "kind": row.kind},
-        parameters=parameters,
-        body=body,
-        body_types=_PATCH_TYPES if method == "PATCH" else ("application/json",),
-        answer=answer,
-        statuses=statuses,
+        parameters=[
+            Parameter(name=name, description=_PATH_WORDS.get(name, ""), place="path")
+            for name in names
+        ],
+        answer=schema,
+        errors=_REFUSALS if method == "GET" else (*_REFUSALS, *_WRITE_REFUSALS),
         tag=_title(group),
     )
+    if method == "GET":
+        return _reading(begun, row, verb)
+    if method == "DELETE":
+        options = _DELETING if "name" in names else (*_DELETING, *_LISTING)
+        return replace(_with(begun, options), body=DELETE_OPTIONS, answer=STATUS)
+    if method == "PATCH":
+        patching = replace(begun, action="patch", body=PATCH, body_types=_PATCH_TYPES)
+        return replace(_with(patching, (*_WRITING, _FORCING)), statuses=(200, 201))
+    if method == "PUT":
+        return replace(_with(begun, _WRITING), body=schema)
+    return _creating(begun, row, group)
+
+
+def _reading(begun: Operation, row: Resource, verb: str) -> Operation:
+    listing = replace(begun, errors=(*begun.errors, *_LIST_REFUSALS))
+    if verb == "watch":
+        watching = _with(listing, (*_SELECTING, *_WATCHING))
+        return replace(watching, answer=WATCH_EVENT, watches=True)
+    if row is PROJECT_REQUESTS:
+        # To ask whether one may make requests.
+        return replace(begun, answer=STATUS)
+    if verb == "list" or row is ROBOT_TOKENS:
+        watches = "watch" in row.verbs
+        options = (*_LISTING, *_WATCHING) if watches else _LISTING
+        return replace(_with(listing, options), answer=f"{begun.answer}List", watches=watches)
+    return begun
+
+
+def _creating(begun: Operation, row: Resource, group: str) -> Operation:
+    answer, errors = begun.answer, begun.errors
+    if row is STREAM_IMPORTS:
+        errors = (*errors, 501)
+    elif row is PROJECT_REQUESTS:
+        answer = f"{schema_prefix(group)}.{PROJECTS.kind}"
+    elif group == AUTHORIZATION and row.kind in OLD_ANSWERS:
+        answer = f"{schema_prefix(group)}.{OLD_ANSWERS[row.kind]}"
+    made = replace(begun, body=begun.answer, answer=answer, statuses=(201,), errors=errors)
+    return _with(made, _WRITING)
+
+
+def _with(begun: Operation, parameters: Sequence[Parameter]) -> Operation:
+    return replace(begun, parameters=[*begun.parameters, *parameters])
 
 
 def schema_prefix(group: str) -> str:
@@ -156,7 +202,9 @@ def schema_prefix(group: str) -> str:
 
 
 def _identifier(method: str, path: str, row: Resource, group: str) -> str:
-    words = [_title(part.strip("{}~")) for part in path.removeprefix(prefix(group)).split("/")]
+    words = [
+        _title(part.strip("{}~")) for part in path.removeprefix(prefix(group)).strip("/").split("/")
+    ]
     return f"{method.lower()}{_title(group)}{''.join(words)}{row.kind}"
 
 

@@ -197,16 +197,16 @@ def _list(place: Place, items: list[Document], found: list[StoredToken], limit: 
 
 
 def _show_robot_token(place: Place, token: StoredToken, secret: str = "") -> Document:
-    status = _status(token, secret) | {"expirationTimestamp": _moment(token.expires_at)}
+    status = _status(token, secret) | _known(expirationTimestamp=_moment(token.expires_at))
     return {
         "kind": place.resource.kind,
         "apiVersion": "authentication.k8s.io/v1",
         "metadata": _metadata(token) | {"namespace": place.namespace},
         "spec": {
             "audiences": [],
-            "expirationSeconds": _seconds(token),
             "scopes": list(token.scopes),
             "description": token.description,
+            **_known(expirationSeconds=_seconds(token)),
         },
         "status": status,
     }
@@ -223,10 +223,14 @@ def _show_own_token(place: Place, token: StoredToken, secret: str = "") -> Docum
         "scopes": list(token.scopes),
         "description": token.description,
         "type": _LABELS.get(token.kind, token.kind.value),
-        "expiresIn": _seconds(token),
-        "inactivityTimeoutSeconds": token.inactivity_seconds,
-        "status": _status(token, secret) | {"expires": _moment(token.expires_at)},
+        "status": _status(token, secret) | _known(expires=_moment(token.expires_at)),
+        **_known(expiresIn=_seconds(token), inactivityTimeoutSeconds=token.inactivity_seconds),
     }
+
+
+def _known(**fields: object) -> Document:
+    """Return the fields that have a value: typed clients take no null for a number."""
+    return {name: value for name, value in fields.items() if value is not None}
 
 
 def _metadata(token: StoredToken) -> Document:
@@ -234,7 +238,7 @@ def _metadata(token: StoredToken) -> Document:
 
 
 def _status(token: StoredToken, secret: str) -> Document:
-    shown: Document = {"lastUsed": _moment(token.last_used_at)}
+    shown = _known(lastUsed=_moment(token.last_used_at))
     return shown | {"token": secret} if secret else shown
 
 

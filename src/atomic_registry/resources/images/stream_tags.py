@@ -296,7 +296,7 @@ def _show(found: _Found, image: Document) -> Document:
     is_local = stream.record is not None and stream.record.spec.lookup_policy.local
     return {
         "metadata": metadata,
-        "tag": None if wanted is None else show_tag_reference(wanted),
+        **({} if wanted is None else {"tag": show_tag_reference(wanted)}),
         "generation": 1 if stream.record is None else stream.record.metadata.generation,
         "lookupPolicy": {"local": is_local},
         "image": image,
