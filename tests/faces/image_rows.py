@@ -51,6 +51,7 @@ _TAGS = {
     "GET namespaces/{namespace}/imagestreamtags": "look",
     "GET imagestreamtags": "look",
     "POST namespaces/{namespace}/imagestreamtags": "edit",
+    "DELETE namespaces/{namespace}/imagestreamtags": "edit",
     "GET namespaces/{namespace}/imagestreamtags/{name}": "see tags",
     "PUT namespaces/{namespace}/imagestreamtags/{name}": "edit",
     "PATCH namespaces/{namespace}/imagestreamtags/{name}": "edit",

@@ -154,6 +154,15 @@ OTHERS: dict[str, tuple[tuple[str, ...], str]] = {
     "GET namespaces/{namespace}/pods": ((_CORE,), "look"),
     "GET services": ((_CORE,), "look"),
     "GET namespaces/{namespace}/services": ((_CORE,), "look"),
+    "GET watch/nodes": ((_CORE,), "oversee"),
+    "GET watch/nodes/{name}": ((_CORE,), "oversee"),
+    **{
+        f"GET watch/{place}{kind}": ((_CORE,), "look")
+        for kind in ("pods", "services")
+        for place in ("", "namespaces/{namespace}/")
+    },
+    "GET watch/namespaces/{namespace}/pods/{name}": ((_CORE,), "look"),
+    "GET watch/namespaces/{namespace}/services/{name}": ((_CORE,), "look"),
     "POST useridentitymappings": (_USER, "rule"),
     "GET useridentitymappings/{name}": (_USER, "rule"),
     "PUT useridentitymappings/{name}": (_USER, "rule"),

@@ -21,7 +21,11 @@ SECONDS = 60
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     need_commands("kubectl", "skopeo")
     directory = tmp_path_factory.mktemp("site")
-    with running_site(directory, ATOMIC_REGISTRY_EVENTS_FLUSH_SECONDS="1") as started:
+    settings = {
+        "ATOMIC_REGISTRY_EVENTS_FLUSH_SECONDS": "1",
+        "ATOMIC_REGISTRY_IMAGES_HISTORY_KEPT": "2",
+    }
+    with running_site(directory, **settings) as started:
         started.new_project("mary", "team")
         yield started
 
@@ -128,3 +132,23 @@ def test_a_denial_shows_to_administrators_of_the_project_only(
     assert "Denied" in {it["reason"] for it in mine}
     assert "Pushed" in {it["reason"] for it in his}
     assert "Denied" not in {it["reason"] for it in his}
+
+
+def test_as_many_moves_of_a_tag_are_remembered_as_the_setting_says(
+    site: Site, kubectl: Kubectl, tmp_path: Path
+) -> None:
+    for seed in ("four", "five", "six"):
+        assert 0 == push(site, tmp_path, "team/moved:v1", seed)
+
+    items = "{.status.tags[0].items[*].image}"
+    shown = kubectl.ok("get", "is", "moved", "-n", "team", "-o", f"jsonpath={items}")
+
+    newest = [image(seed).manifest.digest for seed in ("six", "five")]
+    assert newest == shown.split()
+
+
+def test_kubectl_waits_quietly_for_pods_that_never_come(kubectl: Kubectl) -> None:
+    done = kubectl.run("get", "pods", "-A", "-w", "--request-timeout=2s")
+
+    assert "" == done.out
+    assert "not" not in done.err.replace("No resources found", "")

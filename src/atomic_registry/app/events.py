@@ -57,7 +57,7 @@ class EventCounting:
         verb, resource = str(error.detail["verb"]), str(error.detail["resource"])
         # Without names of objects: anybody can think of any number of those.
         what = f"{verb} {resource.partition(' ')[0]}"
-        who = request.actor.name
+        who = request.actor.signature
         message = f"{who} may not {verb} {resource}" if stream else f"{who} may not {what}"
         self._recorder.denied(project, stream, who=who, what=what, message=message)
 

@@ -161,7 +161,7 @@ def _delete_manifest(tx: Transaction, stored: Repository, digest: Digest, mover:
     if not tx.manifests.delete(stored.id, digest):
         return False
     actor = mover.actor
-    for tag in tx.tags.remove_pointing_at(stored.id, digest, actor=actor.name, now=mover.now):
+    for tag in tx.tags.remove_pointing_at(stored.id, digest, actor=actor.signature, now=mover.now):
         tx.append(repository_change("untagged", actor, stored.name, tag=str(tag)))
     tx.append(repository_change("deleted", actor, stored.name, digest=str(digest)))
     return True

@@ -13,6 +13,8 @@ def delete_contents(tx: Transaction, actor: Actor, project: str) -> int:
     removed = tx.repositories.remove_project(project)
     for name in removed:
         tx.append(
-            Change(kind="repository", repository=name, verb="removed", actor=actor.name, object={})
+            Change(
+                kind="repository", repository=name, verb="removed", actor=actor.signature, object={}
+            )
         )
     return len(removed)

@@ -77,7 +77,7 @@ def move_tag(
     tx: Transaction, repository: Repository, tag: Tag, digest: Digest, mover: Mover
 ) -> None:
     """Point one tag at a manifest of the repository, with history and change row."""
-    actor = mover.actor.name
+    actor = mover.actor.signature
     before = tx.tags.move(repository.id, tag, digest, actor=actor, now=mover.now)
     if before != digest:
         tx.tags.trim(repository.id, tag, keep=mover.history_kept)
@@ -101,7 +101,7 @@ def announce(tx: Transaction, repository: Repository, actor: Actor) -> None:
 
 def remove_tag(tx: Transaction, repository: Repository, tag: Tag, mover: Mover) -> bool:
     """Remove the tag, keeping its history; return False if it was not there."""
-    removed = tx.tags.remove(repository.id, tag, actor=mover.actor.name, now=mover.now)
+    removed = tx.tags.remove(repository.id, tag, actor=mover.actor.signature, now=mover.now)
     if removed:
         tx.append(repository_change("untagged", mover.actor, repository.name, tag=str(tag)))
     return removed
@@ -110,7 +110,7 @@ def remove_tag(tx: Transaction, repository: Repository, tag: Tag, mover: Mover) 
 def repository_change(verb: str, actor: Actor, repository: RepositoryName, **facts: str) -> Change:
     """Return the row of the change log that tells of something done to a repository."""
     return Change(
-        kind="repository", repository=repository, verb=verb, actor=actor.name, object=facts
+        kind="repository", repository=repository, verb=verb, actor=actor.signature, object=facts
     )
 
 
@@ -188,7 +188,7 @@ def _unpin(tx: Transaction, record: StreamRecord, tags: Sequence[Tag], mover: Mo
     if fresh is not None and (pinned := _pinned(fresh, tags)):
         for wanted in pinned:
             wanted.source = None
-        tx.objects.update(fresh, actor=mover.actor.name, now=mover.now)
+        tx.objects.update(fresh, actor=mover.actor.signature, now=mover.now)
 
 
 def _pinned(record: StreamRecord, tags: Sequence[Tag]) -> list[TagReference]:

@@ -21,6 +21,7 @@ class Actor:
     `repositories` narrow a registry token: repository name -> actions; None means that nothing
     does; such a token lists repositories only if it is `for_catalog`.
     `token_id` names the stored token that was used, empty if there was none.
+    `impersonator` names who acts as this one, empty where nobody does.
     """
 
     name: str
@@ -30,6 +31,15 @@ class Actor:
     repositories: Mapping[str, frozenset[str]] | None = None
     for_catalog: bool = False
     token_id: str = ""
+    impersonator: str = ""
+
+    @property
+    def signature(self) -> str:
+        """Who the change log says it was.
+
+        No name of a user has a slash, so nobody can be called like two of them.
+        """
+        return f"{self.impersonator}/as/{self.name}" if self.impersonator else self.name
 
     @property
     def is_anonymous(self) -> bool:

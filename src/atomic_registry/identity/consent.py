@@ -54,10 +54,10 @@ class ConsentService:
             found = tx.objects.find(OAuthClientAuthorization, name, lock=True)
             if found is not None and _is_theirs(found, actor) and not _is_older(found, client):
                 found.scopes = list(dict.fromkeys([*found.scopes, *scopes]))
-                tx.objects.update(found, actor=actor.name, now=now)
+                tx.objects.update(found, actor=actor.signature, now=now)
                 return
             if found is not None:
-                tx.objects.remove(found, actor=actor.name, now=now)
+                tx.objects.remove(found, actor=actor.signature, now=now)
             fresh = OAuthClientAuthorization(
                 metadata=ObjectMeta(name=name),
                 client_name=client.metadata.name,
@@ -65,7 +65,7 @@ class ConsentService:
                 user_uid=actor.uid,
                 scopes=list(scopes),
             )
-            tx.objects.add(fresh, actor=actor.name, now=now)
+            tx.objects.add(fresh, actor=actor.signature, now=now)
 
         await self._store.write(change)
 

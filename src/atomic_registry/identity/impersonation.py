@@ -70,6 +70,7 @@ def assume(caller: Actor, asked: Impersonation, policy: Policy, directory: Direc
         scopes=_scopes(caller, asked),
         repositories=caller.repositories,
         token_id=caller.token_id,
+        impersonator=caller.name,
     )
 
 

@@ -90,7 +90,7 @@ class ObjectService:
         def change(tx: Transaction) -> KubeObject:
             _lock_project(tx, place.namespace)
             _expect_rules(tx, place, item, rules)
-            tx.objects.add(item, actor=actor.name, now=now)
+            tx.objects.add(item, actor=actor.signature, now=now)
             return item
 
         return await self._written(place, await self._store.write(change))
@@ -118,7 +118,7 @@ class ObjectService:
         def change(tx: Transaction) -> KubeObject:
             if hands_out:
                 _expect_rules(tx, place, item, rules)
-            tx.objects.update(item, actor=actor.name, now=now)
+            tx.objects.update(item, actor=actor.signature, now=now)
             return item
 
         return await self._written(place, await self._store.write(change))
@@ -137,7 +137,7 @@ class ObjectService:
         def change(tx: Transaction) -> KubeObject:
             item = get_object(tx, place, name, lock=True)
             preconditions.check(item)
-            tx.objects.remove(item, actor=actor.name, now=now)
+            tx.objects.remove(item, actor=actor.signature, now=now)
             place.resource.strategy.removed(tx, item)
             return item
 

@@ -79,7 +79,7 @@ class IdentityMappingService:
             identity = _identity(tx, name)
             if _owner(tx, identity) is not None:
                 raise AlreadyExists(kind=place.resource.kind, name=name)
-            _give(tx, identity, asked.user.name, actor=actor.name, now=now)
+            _give(tx, identity, asked.user.name, actor=actor.signature, now=now)
             return identity
 
         return await self._written(place, await self._store.write(change))
@@ -101,8 +101,8 @@ class IdentityMappingService:
             identity = _mapped(tx, place, name, lock=True)
             _check(identity, asked.metadata.uid, asked.metadata.resource_version)
             if identity.user.name != asked.user.name:
-                _take(tx, identity, actor=actor.name, now=now)
-            _give(tx, identity, asked.user.name, actor=actor.name, now=now)
+                _take(tx, identity, actor=actor.signature, now=now)
+            _give(tx, identity, asked.user.name, actor=actor.signature, now=now)
             return identity
 
         return await self._written(place, await self._store.write(change))
@@ -122,9 +122,9 @@ class IdentityMappingService:
             identity = _mapped(tx, place, name, lock=True)
             preconditions.check(identity)
             shown = _show(place, identity)
-            _take(tx, identity, actor=actor.name, now=now)
+            _take(tx, identity, actor=actor.signature, now=now)
             identity.user = UserReference()
-            tx.objects.update(identity, actor=actor.name, now=now)
+            tx.objects.update(identity, actor=actor.signature, now=now)
             return shown
 
         shown = await self._store.write(change)

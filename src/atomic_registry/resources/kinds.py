@@ -47,6 +47,7 @@ _OPENSHIFT = ".openshift.io"
 _SINGLY = ("get", "list", "watch", "create", "update", "patch", "delete")
 _STORED = (*_SINGLY, "deletecollection")
 _READ = ("get", "list")
+_SEEN = ("list", "watch")
 _CREATE = ("create",)
 
 
@@ -157,12 +158,12 @@ ACCESS_TOKENS = Resource(
     groups=(OAUTH,),
     verbs=("get", "list", "delete"),
 )
-NODES = Resource(plural="nodes", kind="Node", groups=(CORE,), verbs=("list",), short_names=("no",))
+NODES = Resource(plural="nodes", kind="Node", groups=(CORE,), verbs=_SEEN, short_names=("no",))
 PODS = Resource(
     plural="pods",
     kind="Pod",
     groups=(CORE,),
-    verbs=("list",),
+    verbs=_SEEN,
     namespaced=True,
     short_names=("po",),
     categories=("all",),
@@ -171,7 +172,7 @@ SERVICES = Resource(
     plural="services",
     kind="Service",
     groups=(CORE,),
-    verbs=("list",),
+    verbs=_SEEN,
     namespaced=True,
     short_names=("svc",),
     categories=("all",),
@@ -204,7 +205,7 @@ STREAM_TAGS = Resource(
     plural="imagestreamtags",
     kind="ImageStreamTag",
     groups=(IMAGE,),
-    verbs=("get", "list", "create", "update", "patch", "delete"),
+    verbs=("get", "list", "create", "update", "patch", "delete", "deletecollection"),
     namespaced=True,
     short_names=("istag",),
     # The form on the wire: what there is of it lies in the stream and in the content.

@@ -116,6 +116,21 @@ class StoredProjector:
         return None if item is None else _present(place, item)
 
 
+class NothingProjector:
+    """Implements `Projector` for kinds of which there is nothing here."""
+
+    kinds = frozenset[str]()
+
+    def __init__(self, store: IdentityStore) -> None:
+        self._store = store
+
+    async def events_of(self, change: Change, place: Place) -> list[Sighting]:
+        return []
+
+    async def state(self, place: Place, after: Key, *, limit: int) -> StatePage:
+        return StatePage(items=[], revision=await self._store.last_revision(), last=None)
+
+
 class SharedProjector:
     """Asks a projector once for each change, however many watch the same kind."""
 

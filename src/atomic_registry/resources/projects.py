@@ -124,7 +124,7 @@ class ProjectService:
         def change(tx: Transaction) -> KubeObject:
             self._check_limit(tx, actor)
             for item in (project, *bindings):
-                tx.objects.add(item, actor=actor.name, now=now)
+                tx.objects.add(item, actor=actor.signature, now=now)
             return project
 
         return await self._written(place, await self._store.write(change))
@@ -164,7 +164,7 @@ class ProjectService:
         now = self._clock.now()
 
         def change(tx: Transaction) -> KubeObject:
-            tx.objects.add(item, actor=actor.name, now=now)
+            tx.objects.add(item, actor=actor.signature, now=now)
             return item
 
         return await self._written(place, await self._store.write(change))
@@ -183,7 +183,7 @@ class ProjectService:
         now = self._clock.now()
 
         def change(tx: Transaction) -> KubeObject:
-            tx.objects.update(item, actor=actor.name, now=now)
+            tx.objects.update(item, actor=actor.signature, now=now)
             return item
 
         return await self._written(place, await self._store.write(change))
@@ -207,9 +207,9 @@ class ProjectService:
                 assert row.stored is not None  # noqa: S101 - chosen so
                 while batch := tx.objects.list(row.stored, namespace=name, limit=_PAGE):
                     for item in batch:
-                        tx.objects.remove(item, actor=actor.name, now=now)
+                        tx.objects.remove(item, actor=actor.signature, now=now)
                         row.strategy.removed(tx, item)
-            tx.objects.remove(project, actor=actor.name, now=now)
+            tx.objects.remove(project, actor=actor.signature, now=now)
             return project
 
         return await self._written(place, await self._store.write(change))

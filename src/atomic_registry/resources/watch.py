@@ -19,9 +19,10 @@ from atomic_registry.identity.actors import Actor
 from atomic_registry.identity.policy import Policy, Right, require_right
 from atomic_registry.identity.ports import IdentityStore, StoredToken
 from atomic_registry.identity.records import Project
-from atomic_registry.resources.kinds import RESOURCES, Place
+from atomic_registry.resources.kinds import EMPTY, RESOURCES, Place
 from atomic_registry.resources.project_views import RightsView, VisibleProjects
 from atomic_registry.resources.projections import (
+    NothingProjector,
     Projector,
     SharedProjector,
     StoredProjector,
@@ -106,9 +107,13 @@ class WatchService:
             for row in RESOURCES
             if row.stored is not None and row.stored is not Project
         }
+        known: dict[str, Projector] = {
+            **{row.plural: NothingProjector(store) for row in EMPTY},
+            **stored,
+            **(projectors or {}),
+        }
         self._projectors = {
-            plural: SharedProjector(projector)
-            for plural, projector in {**stored, **(projectors or {})}.items()
+            plural: SharedProjector(projector) for plural, projector in known.items()
         }
 
     @property

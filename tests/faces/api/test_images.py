@@ -404,3 +404,16 @@ async def test_a_table_without_objects_has_the_cells_of_one_with_them(world: Mas
 
     assert rows["None"] == rows["Metadata"] == rows["Object"]
     assert ["app", f"{HOST}/own/app", "latest, v1"] == rows["None"][0][:3]
+
+
+async def test_all_tags_of_a_project_are_deleted_at_once(world: MasterWorld) -> None:
+    await pushed(world, "own/app", ONE, "v1", "v2")
+    await pushed(world, "own/web", ONE, "v1")
+
+    status, body = await call(
+        world, "DELETE", f"{OWN}/imagestreamtags?fieldSelector=metadata.name!=app:v2"
+    )
+
+    assert 200 == status, body
+    left = await get(world, f"{OWN}/imagestreamtags")
+    assert ["app:v2"] == [it["metadata"]["name"] for it in left["items"]]

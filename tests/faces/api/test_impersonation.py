@@ -202,3 +202,16 @@ async def test_acting_as_another_grants_no_more_than_they_hold(api: Api) -> None
     )
 
     assert 403 == answer.status
+
+
+async def test_the_change_log_has_who_acted_beside_whom_they_acted_as(api: Api) -> None:
+    await api.new_project("mary", "demo")
+    secret = {"metadata": {"name": "s"}, "type": "Opaque"}
+    path = "/api/v1/namespaces/demo/secrets"
+    made = await api.call("root", "POST", path, secret, headers={"Impersonate-User": "mary"})
+    assert 201 == made.status, made.body
+    assert 201 == (await api.post("mary", path, {"metadata": {"name": "own"}})).status
+
+    page = await api.store.list_changes(0, kinds={"secrets"}, limit=10)
+
+    assert ["system:admin/as/mary", "mary"] == [it.actor for it in page.changes]

@@ -379,3 +379,16 @@ async def test_a_watcher_that_is_too_slow_is_cut_off_and_goes_on_after_a_list(
     async with opened(api, "mary", f"{ROBOTS}?watch=1&resourceVersion={seen}") as again:
         await make(api, "later")
         assert [("ADDED", "later")] == await again.take(1)
+
+
+@pytest.mark.parametrize("plural", ["nodes", "pods", "services"])
+@pytest.mark.parametrize("version", ["", "0"])
+async def test_a_watch_of_what_there_is_none_of_is_quiet(
+    api: Api, plural: str, version: str
+) -> None:
+    await api.new_project("mary", "smoke")
+    path = f"/api/v1/{plural}?watch=1&resourceVersion={version}"
+
+    async with opened(api, "root", path) as stream:
+        await api.new_project("mary", "more")
+        assert await stream.is_quiet()

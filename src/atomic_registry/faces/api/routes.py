@@ -316,7 +316,8 @@ def _empty_rows() -> Iterator[Row]:
         access = _needs("list", resource, CORE)
         everywhere = f"{prefix(CORE)}/{resource.plural}"
         for path in dict.fromkeys((_collection(resource, CORE), everywhere)):
-            yield _row("GET", path, access, resource, CORE, lambda to: to.empty.list)
+            listing = _watchable(lambda to: to.empty.list)
+            yield _row("GET", path, access, resource, CORE, listing)
 
 
 def _rows_of(resource: Resource, rows: Sequence[tuple[str, str, str, Pick]]) -> Iterator[Row]:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 import msgspec
 import structlog
@@ -43,12 +44,11 @@ _MAX_MESSAGE = 1024
 _HASH_LENGTH = 16
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Series:
+class Series(NamedTuple):
     """What happens again and again: the same to the same stream of the same project.
 
     `who` is empty where nobody is named. `uid` is the project's, so that a later one of its name
-    is not told of it.
+    is not told of it. A tuple, because one is made at each pull.
     """
 
     reason: str
@@ -130,7 +130,7 @@ class EventRecorder:
         uid = self._uid_of_project(project)
         if uid is None:
             return
-        series = Series(reason=reason, project=project, uid=uid, stream=stream, what=what, who=who)
+        series = Series(reason, project, uid, stream, what, who)
         tally = self._tallies.get(series)
         if tally is None:
             if len(self._tallies) >= _MAX_SERIES:

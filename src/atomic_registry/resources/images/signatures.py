@@ -56,7 +56,7 @@ class SignatureService:
             if len(stored) >= _MAX_OF_IMAGE:
                 full = [("metadata.name", f"the image has {_MAX_OF_IMAGE} signatures")]
                 raise ObjectInvalid(kind=item.kind, name=name, causes=full)
-            tx.objects.add(item, actor=actor.name, now=now)
+            tx.objects.add(item, actor=actor.signature, now=now)
             return item
 
         return show_object(place, await self._around.metadata.write(change))
@@ -77,7 +77,7 @@ class SignatureService:
             if item is None:
                 raise ObjectUnknown(kind=ImageSignature.kind, name=name)
             preconditions.check(item)
-            tx.objects.remove(item, actor=actor.name, now=now)
+            tx.objects.remove(item, actor=actor.signature, now=now)
             return item
 
         return show_object(place, await self._around.metadata.write(change))

@@ -163,7 +163,7 @@ class StreamService:
             _require(stream, preconditions)
             view = StreamView(stream=stream, tags=(), histories={})
             if stream.record is not None:
-                tx.objects.remove(stream.record, actor=actor.name, now=now)
+                tx.objects.remove(stream.record, actor=actor.signature, now=now)
             tx.repositories.remove(stream.id, repository)
             labels = msgspec.json.encode(labels_of(stream)).decode()
             tx.append(repository_change("removed", actor, repository, labels_before=labels))

@@ -67,7 +67,7 @@ def store_record(tx: Transaction, stream: Stream, record: StreamRecord, mover: M
         QuotaExceeded: it may not have so many tags.
     """
     record.metadata.name, record.metadata.namespace = stream.stream_name, stream.namespace
-    actor, old = mover.actor.name, stream.record
+    actor, old = mover.actor.signature, stream.record
     before, after = described_tags(old), described_tags(record)
     require_tags(tx, as_repository(stream), before=before, after=after)
     # Who writes a record holds the stream for itself; the stream's own revision was compared.
