@@ -128,7 +128,9 @@ def main() -> int:
         workers=workers,
         options=WorkerOptions(build=build, drain_seconds=10),
     )
-    return run_services([service], root=root, on_ready=lambda: print("READY", flush=True))
+    return run_services(
+        [service], root=root, environment={}, on_ready=lambda: print("READY", flush=True)
+    )
 
 
 if __name__ == "__main__":

@@ -134,7 +134,7 @@ def test_a_mismatched_pair_at_the_start_is_refused_with_both_paths(tmp_path: Pat
             f"{PREFIX}HTTP_TLS_KEY": str(key),
         },
     )
-    assert done.returncode == 1
+    assert done.returncode == 78
     assert str(certificate) in done.stderr and str(key) in done.stderr
     assert "Traceback" not in done.stderr
 
@@ -188,7 +188,7 @@ def test_a_database_of_a_newer_release_is_refused_in_one_line_and_left_alone(
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
         before = list(connection.iterdump())
     done = serve(tmp_path / "root", {})
-    assert done.returncode == 1
+    assert done.returncode == 78
     assert done.stderr.startswith("error: ") and "7.5" in done.stderr
     assert len(done.stderr.splitlines()) == 1
     with contextlib.closing(sqlite3.connect(database)) as connection:

@@ -157,7 +157,7 @@ def test_a_second_service_on_the_same_root_is_refused(start: Callable[[int], Ser
     assert service.line() == "READY"
     second = start(free_port())
     _, errors = second.process.communicate(timeout=10)
-    assert second.process.returncode == 1
+    assert second.process.returncode == 78
     assert f"(pid {service.process.pid})" in errors
 
 
@@ -167,7 +167,7 @@ def test_a_port_in_use_is_refused_with_a_hint(start: Callable[[int], Service]) -
         other.listen()
         service = start(other.getsockname()[1])
         _, errors = service.process.communicate(timeout=10)
-    assert service.process.returncode == 1
+    assert service.process.returncode == 78
     assert "choose another port" in errors
 
 

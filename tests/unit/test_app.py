@@ -3,7 +3,7 @@
 import pytest
 
 from atomic_registry.app import refuse_open_policy_in_public
-from atomic_registry.system.serve import CannotServe
+from atomic_registry.system.failures import CannotServe
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.8.8.8", "::1", "localhost"])

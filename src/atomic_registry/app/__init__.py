@@ -9,7 +9,8 @@ from pathlib import Path
 import structlog
 
 from atomic_registry.app.access import ANYBODY, AccessControl
-from atomic_registry.app.announcement import allows_all, announce
+from atomic_registry.app.announcement import allows_all, announce, announce_console
+from atomic_registry.app.console import CONSOLE_ROWS, ConsoleWorker
 from atomic_registry.app.master import MASTER_ROWS, MasterWorker
 from atomic_registry.app.master_files import (
     ADMINISTRATOR_NAME,
@@ -20,20 +21,29 @@ from atomic_registry.app.master_files import (
 from atomic_registry.app.registry import RegistryWorker
 from atomic_registry.app.renewals import master_renewal, registry_renewal
 from atomic_registry.clock import SystemClock
-from atomic_registry.config.settings import Settings, parse_listen
+from atomic_registry.config.environment import process_environment
+from atomic_registry.config.settings import Settings, TlsSettings, parse_listen
 from atomic_registry.faces.registry import routes
 from atomic_registry.identity.defaults import ensure_defaults
 from atomic_registry.store.blobs.filesystem import FilesystemBlobStore
 from atomic_registry.store.metadata import open_metadata, prepare_metadata
+from atomic_registry.system.failures import CannotServe
 from atomic_registry.system.renewal import Renewal
-from atomic_registry.system.serve import CannotServe, Service, run_services
+from atomic_registry.system.serve import Service, run_services
 from atomic_registry.system.tls import TlsOptions
 from atomic_registry.system.workers import WorkerApp, WorkerOptions
 from atomic_registry.web.logs import configure_logging
 from atomic_registry.web.metrics import HttpMetrics
 from atomic_registry.web.server import ServerLimits
 
-__all__ = ["SERVICES", "RegistryWorker", "database_url", "refuse_open_policy_in_public", "serve"]
+__all__ = [
+    "SERVICES",
+    "RegistryWorker",
+    "database_url",
+    "refuse_open_policy_in_public",
+    "serve",
+    "serve_console",
+]
 
 SERVICES = ("registry", "master")
 
@@ -51,14 +61,15 @@ def serve(settings: Settings, services: Collection[str] = SERVICES) -> int:
     if settings.access.policy == "open":
         refuse_open_policy_in_public(parse_listen(settings.http.listen)[0])
     for directory in (settings.root, settings.datastore_directory, settings.storage_directory):
-        directory.mkdir(mode=0o750, parents=True, exist_ok=True)
+        directory.mkdir(mode=0o770, parents=True, exist_ok=True)
     files = None
     if settings.access.policy == "rbac":
-        files = prepare_master_files(settings, _CLOCK)
+        files = prepare_master_files(settings, _CLOCK, with_secrets="master" in services)
     url = database_url(settings)
     prepare_metadata(url)
     if files is not None:
-        asyncio.run(_store_defaults(url, ADMINISTRATOR_NAME if files.first_password else ""))
+        administrator = ADMINISTRATOR_NAME if files.first_password else ""
+        asyncio.run(_store_defaults(url, administrator, settings.master.administrator))
         if allows_all(files):
             _logger.warning(ANYBODY)
     made = []
@@ -67,7 +78,38 @@ def serve(settings: Settings, services: Collection[str] = SERVICES) -> int:
     if "master" in services and files is not None:
         made.append(_master_service(settings, files))
     return run_services(
-        made, root=settings.root, on_ready=lambda: announce(settings, files, services)
+        made,
+        root=settings.root,
+        environment=process_environment(),
+        on_ready=lambda: announce(settings, files, services),
+    )
+
+
+def serve_console(settings: Settings) -> int:
+    """Run the console until it is told to stop; it needs neither the database nor the keys.
+
+    Raises:
+        CannotServe, OSError: it cannot start; the message says what to do.
+    """
+    configure_logging(level=settings.log.level.upper())
+    settings.root.mkdir(mode=0o770, parents=True, exist_ok=True)
+    metrics = HttpMetrics(CONSOLE_ROWS, workers=1)
+
+    async def build(index: int) -> ConsoleWorker:
+        metrics.attach(index)
+        return ConsoleWorker(settings, metrics=metrics, clock=_CLOCK)
+
+    service = Service(
+        name="console",
+        listen=parse_listen(settings.console.listen),
+        workers=1,
+        options=_worker_options(settings, build, _own_tls(settings.console.tls)),
+    )
+    return run_services(
+        [service],
+        root=settings.root,
+        environment=process_environment(),
+        on_ready=lambda: announce_console(settings),
     )
 
 
@@ -96,12 +138,14 @@ def refuse_open_policy_in_public(host: str) -> None:
         )
 
 
-async def _store_defaults(url: str, administrator: str) -> None:
+async def _store_defaults(url: str, administrator: str, founder: str) -> None:
     # Closed before the workers are forked: no connection and no thread goes with them.
     metadata = open_metadata(url, _CLOCK)
     try:
         await metadata.write(
-            lambda tx: ensure_defaults(tx, _CLOCK.now(), administrator=administrator)
+            lambda tx: ensure_defaults(
+                tx, _CLOCK.now(), administrator=administrator, founder=founder
+            )
         )
     finally:
         await metadata.close()
@@ -132,10 +176,9 @@ def _registry_service(settings: Settings, files: MasterFiles | None) -> Service:
         await worker.start(expires_uploads=index == 0)
         return worker
 
-    certificate, key = http.tls.certificate, http.tls.key
-    tls = renewal = None
-    if certificate is not None and key is not None:
-        tls = TlsOptions(certificate=certificate, key=key)
+    tls = _own_tls(http.tls)
+    renewal = None
+    if tls is not None and settings.master.makes_files:
         renewal = registry_renewal(settings, tls, _CLOCK)
     return Service(
         name="registry",
@@ -143,6 +186,12 @@ def _registry_service(settings: Settings, files: MasterFiles | None) -> Service:
         workers=workers,
         options=_worker_options(settings, build, tls, renewal),
     )
+
+
+def _own_tls(tls: TlsSettings) -> TlsOptions | None:
+    if tls.certificate is None or tls.key is None:
+        return None
+    return TlsOptions(certificate=tls.certificate, key=tls.key)
 
 
 def _master_service(settings: Settings, files: MasterFiles) -> Service:
@@ -166,7 +215,9 @@ def _master_service(settings: Settings, files: MasterFiles) -> Service:
         return worker
 
     tls = tls_options(files)
-    renewal = master_renewal(settings, files, tls, _CLOCK)
+    renewal = None
+    if settings.master.makes_files:
+        renewal = master_renewal(settings, files, tls, _CLOCK)
     return Service(
         name="master",
         listen=parse_listen(files.config.serving_info.bind_address),
@@ -179,7 +230,7 @@ def _worker_options(
     settings: Settings,
     build: Callable[[int], Awaitable[WorkerApp]],
     tls: TlsOptions | None,
-    renewal: Renewal | None,
+    renewal: Renewal | None = None,
 ) -> WorkerOptions:
     http = settings.http
     return WorkerOptions(

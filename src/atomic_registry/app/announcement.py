@@ -16,7 +16,7 @@ def announce(settings: Settings, files: MasterFiles | None, services: Collection
         scheme = "https" if settings.http.tls.certificate else "http"
         lines.append(f"Atomic Registry listens on {scheme}://{_address(settings)}")
     if files is not None and "master" in services:
-        lines.append(f"Its master (login, projects, API) listens on {files.public_url}")
+        lines.append(f"The master (login, projects, API) listens on {files.public_url}")
     lines.append(f"Its data lies in {settings.root.absolute()}")
     if files is None:
         lines.append("Anybody on this machine may push and pull: access.policy is open.")
@@ -27,9 +27,17 @@ def announce(settings: Settings, files: MasterFiles | None, services: Collection
             f"The administrator is {ADMINISTRATOR_NAME}; the password is shown this once:",
             f"  {files.first_password}",
         ]
-    if "registry" in services:
+    if "registry" in services and settings.master.makes_files:
+        # On an installed machine, `install` has said what comes next.
         lines += _first_push(settings, files)
     sys.stdout.write("\n".join(lines) + "\n")
+    sys.stdout.flush()
+
+
+def announce_console(settings: Settings) -> None:
+    """Print where the console listens."""
+    scheme = "https" if settings.console.tls.certificate else "http"
+    sys.stdout.write(f"The console listens on {scheme}://{settings.console.listen}\n")
     sys.stdout.flush()
 
 

@@ -16,7 +16,7 @@ from atomic_registry.app.site import site_options
 from atomic_registry.app.watching import WatchedKinds, Watching
 from atomic_registry.clock import Clock
 from atomic_registry.config.master_config import OAuthConfig, SessionSecret, origin_pattern
-from atomic_registry.config.settings import Settings
+from atomic_registry.config.settings import Settings, parse_listen
 from atomic_registry.content import ports as content
 from atomic_registry.content.projects import delete_contents
 from atomic_registry.errors import DomainError
@@ -85,7 +85,6 @@ _API_PREFIXES = (
     "/metrics",
     "/openapi",
 )
-_CONSOLE_PORT = 9090
 
 
 class MasterWorker:
@@ -109,6 +108,7 @@ class MasterWorker:
         self._watch_limits = WatchLimits(
             per_user=settings.master.watches_per_user, total=settings.master.watches
         )
+        self._console_port = parse_listen(settings.console.listen)[1]
         self._registry_host = registry_host(settings, files.public_url)
         config = files.config
         self.access = AccessControl(
@@ -155,7 +155,7 @@ class MasterWorker:
     async def start(self, *, cleans_up: bool) -> None:
         """Register the product's own OAuth clients and follow who may do what."""
         url = self._files.public_url
-        console = f"{url.rpartition(':')[0]}:{_CONSOLE_PORT}"
+        console = f"{url.rpartition(':')[0]}:{self._console_port}"
         now = self._clock.now()
         await self._metadata.write(lambda tx: ensure_default_clients(tx, url, console, now=now))
         await self.access.start(cleans_up=cleans_up)

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 import structlog
 from argon2 import PasswordHasher
 
-from atomic_registry.app.master_certificates import ensure_master_certificates
+from atomic_registry.app.master_certificates import SERVER_NAME, ensure_master_certificates
 from atomic_registry.clock import Clock
 from atomic_registry.config.environment import process_environment
 from atomic_registry.config.identity_providers import RequestHeader
@@ -32,6 +32,7 @@ from atomic_registry.system.tls import SMALL_BUFFER, NamedPair, TlsOptions
 
 _logger = structlog.get_logger(__name__)
 ADMINISTRATOR_NAME = "admin"
+SECRETS_NAME = "session-secrets.yaml"
 _PASSWORD_LENGTH = 24
 _TLS_VERSIONS = {
     "VersionTLS12": ssl.TLSVersion.TLSv1_2,
@@ -53,11 +54,45 @@ class MasterFiles:
     first_password: str = field(default="", repr=False)
 
 
-def prepare_master_files(settings: Settings, clock: Clock) -> MasterFiles:
-    """Make what is missing and read the rest.
+def prepare_master_files(
+    settings: Settings, clock: Clock, *, with_secrets: bool = True
+) -> MasterFiles:
+    """Make what is missing, unless somebody else does that, and read the rest.
+
+    `with_secrets` asks for the keys of login sessions, which only the master needs.
 
     Raises:
         ConfigInvalid: with all mistakes of the master's file.
+        OSError: the directory cannot be written, or a file cannot be read.
+    """
+    first_password = ""
+    if settings.master.makes_files:
+        first_password = make_master_files(settings, clock)
+    path = settings.master_config_file
+    config = load_master_config(path, process_environment())
+    _refuse_public_secrets(config, path, settings.master_directory)
+    if config.ignored:
+        _logger.warning("keys without effect here", file=str(path), keys=list(config.ignored))
+    serving = config.serving_info
+    directory = settings.master_directory
+    secrets = config.oauth_config.session_config.session_secrets_file or directory / SECRETS_NAME
+    return MasterFiles(
+        config=config,
+        public_url=public_url_of(config, settings),
+        certificate=serving.cert_file or directory / f"{SERVER_NAME}.crt",
+        key=serving.key_file or directory / f"{SERVER_NAME}.key",
+        client_ca=serving.client_ca,
+        authority=directory / "ca.crt",
+        session_secrets=load_session_secrets(secrets) if with_secrets else (),
+        first_password=first_password,
+    )
+
+
+def make_master_files(settings: Settings, clock: Clock) -> str:
+    """Make what is missing, and renew what is worn; return the administrator's password if new.
+
+    Raises:
+        ConfigInvalid: the master's file or the authority cannot be used.
         OSError: the directory cannot be written.
     """
     directory = settings.master_directory
@@ -67,7 +102,7 @@ def prepare_master_files(settings: Settings, clock: Clock) -> MasterFiles:
     if not path.exists():
         choice = settings.master.identity_provider
         if choice == "htpasswd":
-            first_password = _make_administrator(path.with_name(HTPASSWD_NAME), clock)
+            first_password = make_administrator(path.with_name(HTPASSWD_NAME), clock)
         text = default_master_config(
             bind_address=settings.master.listen,
             public_url=default_public_url(settings),
@@ -75,35 +110,30 @@ def prepare_master_files(settings: Settings, clock: Clock) -> MasterFiles:
         )
         write_file(path, text.encode(), 0o640)
     config = load_master_config(path, process_environment())
-    _refuse_public_secrets(config, path, directory)
-    if config.ignored:
-        _logger.warning("keys without effect here", file=str(path), keys=list(config.ignored))
-    secrets = config.oauth_config.session_config.session_secrets_file
-    if secrets is None:
-        secrets = directory / "session-secrets.yaml"
-        # The registry and the master may start at the same time.
-        with locked(directory):
-            if not secrets.exists():
-                write_file(secrets, _new_session_secrets(clock).encode(), 0o600)
-    serving = config.serving_info
-    public_url = (
+    if config.oauth_config.session_config.session_secrets_file is None:
+        make_session_secrets(directory, clock)
+    public_url = public_url_of(config, settings)
+    ensure_master_certificates(directory, hostnames(settings, public_url), public_url, clock=clock)
+    return first_password
+
+
+def make_session_secrets(directory: Path, clock: Clock) -> Path:
+    """Return the file of the keys of login sessions; make it if there is none."""
+    secrets = directory / SECRETS_NAME
+    # The registry and the master may start at the same time.
+    with locked(directory):
+        if not secrets.exists():
+            write_file(secrets, _new_session_secrets(clock).encode(), 0o600)
+    return secrets
+
+
+def public_url_of(config: MasterConfig, settings: Settings) -> str:
+    """Return the URL by which clients reach the master."""
+    return (
         config.oauth_config.master_public_url
         or config.master_public_url
         or default_public_url(settings)
     ).rstrip("/")
-    made = ensure_master_certificates(
-        directory, hostnames(settings, public_url), public_url, clock=clock
-    )
-    return MasterFiles(
-        config=config,
-        public_url=public_url,
-        certificate=serving.cert_file or made.server.certificate,
-        key=serving.key_file or made.server.key,
-        client_ca=serving.client_ca,
-        authority=made.signer.certificate,
-        session_secrets=load_session_secrets(secrets),
-        first_password=first_password,
-    )
 
 
 def _refuse_public_secrets(config: MasterConfig, path: Path, private: Path) -> None:
@@ -150,7 +180,7 @@ def tls_options(files: MasterFiles) -> TlsOptions:
     )
 
 
-def _make_administrator(path: Path, clock: Clock) -> str:
+def make_administrator(path: Path, clock: Clock) -> str:
     """Write a password file with one name in it and return the password."""
     digits = bytes.fromhex(clock.new_id() + clock.new_id())
     password = base64.urlsafe_b64encode(digits).decode()[:_PASSWORD_LENGTH]

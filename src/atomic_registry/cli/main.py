@@ -53,6 +53,9 @@ COMMANDS: Mapping[str, Entry] = {
     "groups": Entry(
         target="groups", help="List and change groups of users, or bring them from LDAP."
     ),
+    "install": Entry(
+        target="install", help="Put the services on this machine, under systemd and with TLS."
+    ),
     "label": Entry(target="objects.marks:label", help="Set and remove labels of objects."),
     "login": Entry(target="login", help="Log in to the master, by default with your browser."),
     "logout": Entry(target="login:logout", help="Make the current login worthless and forget it."),
@@ -73,6 +76,9 @@ COMMANDS: Mapping[str, Entry] = {
     ),
     "tag": Entry(target="objects.tag", help="Make, move, roll back and remove tags of images."),
     "tokens": Entry(target="tokens", help="List, rotate and revoke your tokens."),
+    "uninstall": Entry(
+        target="install:uninstall", help="Take the services off this machine; data and keys stay."
+    ),
     "users": Entry(target="users", help="List, make, disable and delete accounts."),
     "who-can": Entry(target="rights:who_can", help="List who may do something."),
     "whoami": Entry(target="login:whoami", help="Print your name, as the master knows it."),
@@ -124,7 +130,7 @@ def main() -> None:
         sys.exit(2)
     except click.ClickException as error:
         click.echo(f"error: {error.format_message()}", err=True)
-        sys.exit(1)
+        sys.exit(error.exit_code)
     except click.Abort:
         click.echo("error: interrupted", err=True)
         sys.exit(130)

@@ -4,13 +4,21 @@ from pathlib import Path
 
 import click
 
-from atomic_registry.cli.settings import config_option, load_or_fail, mistakes_text, root_option
+from atomic_registry.cli.settings import (
+    config_option,
+    load_or_fail,
+    misconfigured,
+    mistakes_text,
+    root_option,
+)
 from atomic_registry.config.load import ConfigInvalid
 from atomic_registry.errors import DomainError
 
 
 @click.command("serve")
-@click.argument("service", type=click.Choice(["all", "registry", "master"]), default="all")
+@click.argument(
+    "service", type=click.Choice(["all", "registry", "master", "console"]), default="all"
+)
 @root_option
 @config_option
 @click.option("--registry-listen", metavar="HOST:PORT", help="Where the registry listens.")
@@ -33,7 +41,8 @@ def command(
 ) -> int:
     """Serve until SIGTERM or Ctrl-C, then let running transfers finish.
 
-    SERVICE is `registry` (push and pull), `master` (login, projects, API) or, by default, all.
+    SERVICE is `registry` (push and pull), `master` (login, projects, API), `console` (a page that
+    says where the others are) or, by default, `all`: the registry and the master.
     Services on one root or one database belong together and may run in separate processes.
 
     \b
@@ -50,15 +59,19 @@ def command(
     }
     loaded = load_or_fail(flags, config_file)
     # The server's libraries take most of the start, and `--help` needs none of them.
-    from atomic_registry.app import SERVICES, serve  # noqa: PLC0415
+    from atomic_registry.app import SERVICES, serve, serve_console  # noqa: PLC0415
     from atomic_registry.store.metadata import SchemaTooNew  # noqa: PLC0415
-    from atomic_registry.system.serve import CannotServe  # noqa: PLC0415
+    from atomic_registry.system.failures import CannotServe  # noqa: PLC0415
 
     try:
+        if service == "console":
+            return serve_console(loaded.settings)
         return serve(loaded.settings, SERVICES if service == "all" else (service,))
     except ConfigInvalid as error:
-        raise click.ClickException(mistakes_text(error)) from error
-    except (DomainError, CannotServe, SchemaTooNew) as error:
+        raise misconfigured(mistakes_text(error)) from error
+    except (CannotServe, SchemaTooNew) as error:
+        raise misconfigured(str(error)) from error
+    except DomainError as error:
         raise click.ClickException(str(error)) from error
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""

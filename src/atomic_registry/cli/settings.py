@@ -27,7 +27,7 @@ def load_or_fail(flags: Mapping[str, object], config_file: Path | None) -> Loade
         files = [] if config_file is None else [config_file]
         return load(flags, process_environment(), files)
     except ConfigInvalid as error:
-        raise click.ClickException(mistakes_text(error)) from error
+        raise misconfigured(mistakes_text(error)) from error
 
 
 def mistakes_text(error: ConfigInvalid) -> str:
@@ -35,3 +35,13 @@ def mistakes_text(error: ConfigInvalid) -> str:
     count = len(error.mistakes)
     title = "one setting is wrong" if count == 1 else f"{count} settings are wrong"
     return title + ":\n" + "\n".join(f"  {mistake}" for mistake in error.mistakes)
+
+
+def misconfigured(message: str) -> click.ClickException:
+    """Return an error after which it is no use to start again before somebody changes something."""
+    return _Misconfigured(message)
+
+
+class _Misconfigured(click.ClickException):
+    # sysexits.h: EX_CONFIG, which the units know.
+    exit_code = 78

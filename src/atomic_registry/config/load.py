@@ -187,15 +187,15 @@ class _Merge:
 
 def _cross_checks(settings: Settings, origins: Mapping[str, str]) -> Iterator[Mistake]:
     yield from _check_texts(settings, origins)
-    tls = settings.http.tls
-    if (tls.certificate is None) != (tls.key is None):
-        present, absent = ("certificate", "key") if tls.certificate else ("key", "certificate")
-        yield Mistake(
-            origin=origins[f"http.tls.{present}"],
-            key=f"http.tls.{present}",
-            reason=f"it is set without http.tls.{absent}",
-            hint="set both for TLS, or neither for clear HTTP",
-        )
+    for section, tls in (("http", settings.http.tls), ("console", settings.console.tls)):
+        if (tls.certificate is None) != (tls.key is None):
+            present, absent = ("certificate", "key") if tls.certificate else ("key", "certificate")
+            yield Mistake(
+                origin=origins[f"{section}.tls.{present}"],
+                key=f"{section}.tls.{present}",
+                reason=f"it is set without {section}.tls.{absent}",
+                hint="set both for TLS, or neither for clear HTTP",
+            )
     url = settings.database.url
     if url and not url.startswith("postgresql://"):
         yield Mistake(
@@ -211,6 +211,7 @@ def _check_texts(settings: Settings, origins: Mapping[str, str]) -> Iterator[Mis
     texts: list[tuple[str, str, Callable[[str], object]]] = [
         ("http.listen", settings.http.listen, parse_listen),
         ("master.listen", settings.master.listen, parse_listen),
+        ("console.listen", settings.console.listen, parse_listen),
         ("http.trusted_proxies", settings.http.trusted_proxies, parse_networks),
     ]
     for key, text, parse in texts:

@@ -325,8 +325,9 @@ def default_master_config(
     bind_address: str = "127.0.0.1:8443",
     public_url: str = "https://127.0.0.1:8443",
     identity_provider: IdentityProviderChoice = "anypassword",
+    certificates: Path = Path(),
 ) -> str:
-    """Return the file that is written on first start, for the directory of its certificates."""
+    """Return the file that is written on first start; `certificates` is where its pair lies."""
     if identity_provider == "htpasswd":
         comment = "# Names and password hashes stand in the file; it is read again when it changes."
         kind, file = "HTPasswdPasswordIdentityProvider", f"\n      file: {HTPASSWD_NAME}"
@@ -339,8 +340,8 @@ apiVersion: v1
 kind: MasterConfig
 servingInfo:
   bindAddress: {json.dumps(bind_address)}
-  certFile: master.server.crt
-  keyFile: master.server.key
+  certFile: {certificates / "master.server.crt"}
+  keyFile: {certificates / "master.server.key"}
   clientCA: ca.crt
   minTLSVersion: VersionTLS12
 masterPublicURL: {json.dumps(public_url)}

@@ -111,7 +111,15 @@ class MasterSettings:
     """The master: identity, OAuth and the API. What `master-config.yaml` says goes before this."""
 
     config_file: Path | None = option(
-        None, "The master's file; unset means `master/master-config.yaml` below `root`."
+        None,
+        "The master's file, in the directory of its keys and certificates; unset means "
+        "`master/master-config.yaml` below `root`.",
+    )
+    makes_files: bool = option(
+        True,
+        "Make the file, the CA, keys and certificates where they are missing, and renew them at "
+        "the start. Switched off where `atomic-registry install` has made them: then the service "
+        "needs no right to write there, nor the key of the CA.",
     )
     listen: str = option(
         "127.0.0.1:8443", "Address and port for the file that is written at the first start."
@@ -126,6 +134,9 @@ class MasterSettings:
         "What the first start writes into that file: `anypassword` lets anybody in as anybody, "
         "`htpasswd` starts closed, with one administrator.",
     )
+    administrator: str = option(
+        "", "A user who gets every right when the database is made, and only then."
+    )
     workers: int = option(1, "Number of worker processes of the master.", minimum=1)
     request_seconds: int = option(
         60,
@@ -139,6 +150,14 @@ class MasterSettings:
     watches: int = option(
         5000, "How many watches may be open altogether, per worker process.", minimum=1
     )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConsoleSettings:
+    """The console, a page for browsers."""
+
+    listen: str = option("127.0.0.1:9090", "Address and port on which the console listens.")
+    tls: TlsSettings = dataclasses.field(default_factory=TlsSettings)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -247,6 +266,7 @@ class Settings:
     http: HttpSettings = dataclasses.field(default_factory=HttpSettings)
     access: AccessSettings = dataclasses.field(default_factory=AccessSettings)
     master: MasterSettings = dataclasses.field(default_factory=MasterSettings)
+    console: ConsoleSettings = dataclasses.field(default_factory=ConsoleSettings)
     database: DatabaseSettings = dataclasses.field(default_factory=DatabaseSettings)
     storage: StorageSettings = dataclasses.field(default_factory=StorageSettings)
     uploads: UploadSettings = dataclasses.field(default_factory=UploadSettings)
@@ -259,7 +279,8 @@ class Settings:
     @property
     def master_directory(self) -> Path:
         """The directory of the master's configuration, keys and certificates."""
-        return self.root / "master"
+        named = self.master.config_file
+        return self.root / "master" if named is None else named.parent
 
     @property
     def master_config_file(self) -> Path:

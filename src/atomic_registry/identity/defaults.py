@@ -21,10 +21,12 @@ SHARED_PROJECT = "openshift"
 _PROJECTS = ("default", SHARED_PROJECT)
 
 
-def ensure_defaults(tx: Transaction, now: datetime, *, administrator: str = "") -> None:
+def ensure_defaults(
+    tx: Transaction, now: datetime, *, administrator: str = "", founder: str = ""
+) -> None:
     """Bring the cluster roles up to this release; on a new registry make the rest too.
 
-    A named administrator gets every right.
+    A named administrator gets every right; so does the founder, of a new registry only.
 
     A role without the annotation that allows it is left alone, and a binding that somebody
     removed stays away.
@@ -37,8 +39,9 @@ def ensure_defaults(tx: Transaction, now: datetime, *, administrator: str = "") 
         elif found.metadata.annotations.get(AUTO_UPDATE) == "true" and found.rules != role.rules:
             found.rules = role.rules
             tx.objects.update(found, actor=SYSTEM, now=now)
-    if administrator:
-        _make_administrator(tx, administrator, now)
+    named = (administrator, founder if is_new else "")
+    for user in filter(None, named):
+        _make_administrator(tx, user, now)
     if not is_new:
         return
     for binding in default_bindings():

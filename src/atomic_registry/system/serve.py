@@ -1,21 +1,25 @@
 """The services: binds, forks workers, replaces those that die, drains them at the end."""
 
 import asyncio
-import errno
 import fcntl
 import gc
 import os
 import select
 import signal
 import socket
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import structlog
 
 from atomic_registry.clock import SystemClock
+from atomic_registry.system.failures import CONFIGURATION_EXIT, CannotServe
+from atomic_registry.system.heartbeats import Heartbeats
+from atomic_registry.system.notify import Notifier
 from atomic_registry.system.pairs import Pair, settle_pair
+from atomic_registry.system.sockets import bind, inherited_sockets
 from atomic_registry.system.tls import ReloadingContext, TlsOptions
 from atomic_registry.system.workers import WorkerOptions, worker_main
 
@@ -26,11 +30,6 @@ _START_ATTEMPTS = 3
 _HEALTHY_SECONDS = 5.0
 _MAX_BACKOFF_SECONDS = 10.0
 _GRACE_SECONDS = 5.0
-_BACKLOG = 1024
-
-
-class CannotServe(Exception):
-    """The service cannot start; the message says what to do."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,30 +57,53 @@ class _Worker:
 
 
 def run_services(
-    services: Sequence[Service], *, root: Path, on_ready: Callable[[], None] = lambda: None
+    services: Sequence[Service],
+    *,
+    root: Path,
+    environment: Mapping[str, str],
+    on_ready: Callable[[], None] = lambda: None,
 ) -> int:
-    """Serve until a signal and return the exit code."""
+    """Serve until a signal and return the exit code.
+
+    The environment is that of the process: a unit's has what systemd hands over and waits for.
+    """
     locks: list[int] = []
+    notifier = Notifier(environment, os.getpid())
     try:
         for service in services:
             locks.append(_lock(root, service.name))
             if service.options.tls is not None:
                 _check_tls(service.options.tls)
-        bound = [(service, bind(*service.listen)) for service in services]
-        return Supervisor(bound, locks).run(on_ready)
+        given = inherited_sockets(environment, os.getpid())
+        bound = [
+            (service, given.get(service.name) or bind(*service.listen)) for service in services
+        ]
+        return Supervisor(bound, locks, notifier).run(on_ready)
     except CannotServe as error:
         _logger.error(str(error))  # noqa: TRY400
+        notifier.failed(str(error))
+        return CONFIGURATION_EXIT
+    except WorkersFailed as error:
+        _logger.error(str(error))  # noqa: TRY400
+        notifier.failed(str(error))
         return 1
     finally:
         for lock in locks:
             os.close(lock)
 
 
+class WorkersFailed(Exception):
+    """No worker becomes ready; another start may do better."""
+
+
 class Supervisor:
     """The parent of the workers; it serves nothing itself and holds no connection."""
 
     def __init__(
-        self, services: Sequence[tuple[Service, socket.socket]], locks: Sequence[int]
+        self,
+        services: Sequence[tuple[Service, socket.socket]],
+        locks: Sequence[int],
+        notifier: Notifier,
     ) -> None:
         self._listeners = [listener for _, listener in services]
         self._locks = tuple(locks)
@@ -92,6 +114,9 @@ class Supervisor:
             for service, listener in services
             for index in range(service.workers)
         ]
+        self._heartbeats = Heartbeats(self._clock, len(self._workers))
+        self._notifier = notifier
+        self._next_ping = 0.0
         self._life_read, self._life_write = os.pipe()
         self._announced = False
 
@@ -121,13 +146,36 @@ class Supervisor:
             self._read_ready()
             self._reap()
             if not all(worker.failures < _START_ATTEMPTS for worker in self._workers):
-                raise CannotServe(
+                raise WorkersFailed(
                     f"a worker stopped {_START_ATTEMPTS} times before it was ready; "
                     "the reason is in the lines above"
                 )
             if not self._announced and all(worker.was_ready for worker in self._workers):
                 self._announced = True
                 on_ready()
+                self._notifier.ready(self._status())
+            self._ping()
+
+    def _status(self) -> str:
+        places = {it.service.name: it.listener.getsockname()[:2] for it in self._workers}
+        return "serving: " + ", ".join(f"{name} on port {at[1]}" for name, at in places.items())
+
+    def _ping(self) -> None:
+        """Tell systemd that all is well, unless a worker's event loop stands still."""
+        now = self._clock.monotonic()
+        if not self._notifier.ping_seconds or now < self._next_ping:
+            return
+        self._next_ping = now + self._notifier.ping_seconds
+        for place, worker in enumerate(self._workers):
+            if worker.was_ready and self._heartbeats.age(place) > self._notifier.ping_seconds:
+                _logger.error(
+                    "worker stands still, so the watchdog is not fed",
+                    service=worker.service.name,
+                    pid=worker.pid,
+                    seconds=round(self._heartbeats.age(place), 1),
+                )
+                return
+        self._notifier.alive()
 
     def _tick(self) -> float:
         settled = all(worker.pid and worker.ready is None for worker in self._workers)
@@ -162,7 +210,12 @@ class Supervisor:
             options = worker.service.options
             asyncio.run(
                 worker_main(
-                    worker.index, options, worker.listener, ready=ready, life=self._life_read
+                    worker.index,
+                    options,
+                    worker.listener,
+                    ready=ready,
+                    life=self._life_read,
+                    beat=partial(self._heartbeats.beat, self._workers.index(worker)),
                 )
             )
             code = 0
@@ -214,6 +267,7 @@ class Supervisor:
             listener.close()
 
     def _drain(self) -> int:
+        self._notifier.stopping("letting running transfers finish")
         self._close_listeners()
         self._kill(signal.SIGTERM)
         deadline = self._clock.monotonic() + self._drain_seconds + _GRACE_SECONDS
@@ -232,36 +286,6 @@ class Supervisor:
         for worker in self._workers:
             if worker.pid:
                 os.kill(worker.pid, number)
-
-
-def bind(host: str, port: int) -> socket.socket:
-    """Return a listening socket that children inherit.
-
-    Raises:
-        CannotServe: the address cannot be used.
-    """
-    try:
-        family, _, _, _, address = socket.getaddrinfo(
-            host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-        )[0]
-        listener = socket.socket(family, socket.SOCK_STREAM)
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        if family == socket.AF_INET6 and not host:
-            listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
-        listener.bind(address)
-        listener.listen(_BACKLOG)
-        listener.setblocking(False)
-    except OSError as error:
-        if error.errno == errno.EADDRINUSE:
-            hint = f"another process listens there; stop it (ss -ltnp 'sport = :{port}' shows it) "
-            raise CannotServe(
-                f"cannot listen on {host}:{port}: {hint}or choose another port"
-            ) from error
-        raise CannotServe(
-            f"cannot listen on {host}:{port}: {error}; choose an address of this machine and a "
-            "port that this user may use"
-        ) from error
-    return listener
 
 
 def _lock(root: Path, service: str) -> int:

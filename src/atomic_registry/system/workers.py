@@ -19,6 +19,7 @@ _logger = structlog.get_logger(__name__)
 _HANDSHAKE_SECONDS = 10.0
 _ACCEPT_PAUSE_SECONDS = 0.1
 _ORPHAN_SECONDS = 1.0
+_BEAT_SECONDS = 1.0
 
 
 class WorkerApp(Protocol):
@@ -45,9 +46,18 @@ class WorkerOptions:
 
 
 async def worker_main(
-    index: int, options: WorkerOptions, listener: socket.socket, *, ready: int, life: int
+    index: int,
+    options: WorkerOptions,
+    listener: socket.socket,
+    *,
+    ready: int,
+    life: int,
+    beat: Callable[[], None],
 ) -> None:
-    """Serve until SIGTERM (drains) or until the other end of `life` is closed (stops at once)."""
+    """Serve until SIGTERM (drains) or until the other end of `life` is closed (stops at once).
+
+    `beat` is called every second for as long as the event loop turns.
+    """
     loop = asyncio.get_running_loop()
     drain, orphaned = asyncio.Event(), asyncio.Event()
     loop.add_signal_handler(signal.SIGTERM, drain.set)
@@ -58,6 +68,7 @@ async def worker_main(
     watchers = [] if reloading is None else [asyncio.create_task(reloading.watch())]
     if options.renewal is not None and index == 0:
         watchers.append(asyncio.create_task(options.renewal.run()))
+    watchers.append(asyncio.create_task(_beat(beat)))
     app = await options.build(index)
     acceptor = Acceptor(listener, app.guard, options, reloading)
     acceptor.start()
@@ -69,6 +80,12 @@ async def worker_main(
         watcher.cancel()
     if not orphaned.is_set():
         await app.close()
+
+
+async def _beat(beat: Callable[[], None]) -> None:
+    while True:
+        beat()
+        await asyncio.sleep(_BEAT_SECONDS)
 
 
 def _orphan(

@@ -49,7 +49,7 @@ def test_wrong_settings_end_with_all_mistakes_and_no_traceback(
 ) -> None:
     (tmp_path / "config.yaml").write_text("htp: {}\nlog: {level: loud}\n")
     code, _, err = _run(["serve", "--root", str(tmp_path)], monkeypatch, capsys)
-    assert code == 1
+    assert code == 78
     assert err.startswith("error: 2 settings are wrong:")
     assert "did you mean http" in err
     assert "Traceback" not in err

@@ -66,14 +66,14 @@ class Directory:
         """Open a file for writing, with its parent directories made if they are missing."""
         flags |= os.O_CLOEXEC
         try:
-            return os.open(path, flags, 0o640)
+            return os.open(path, flags, 0o660)
         except FileNotFoundError:
             # The root is never made: where it is missing, a volume is probably not mounted.
             missing = os.path.relpath(os.path.dirname(path), self._root).split(os.sep)
             for depth in range(1, len(missing) + 1):
                 with contextlib.suppress(FileExistsError):
-                    os.mkdir(os.path.join(self._root, *missing[:depth]), 0o750)
-            return os.open(path, flags, 0o640)
+                    os.mkdir(os.path.join(self._root, *missing[:depth]), 0o770)
+            return os.open(path, flags, 0o660)
 
     def start_write_back(self, descriptor: int, start: int, length: int) -> None:
         """Have the kernel begin to write to the disk; a mere hint, the fsync comes later."""

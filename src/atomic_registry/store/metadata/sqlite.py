@@ -4,6 +4,7 @@ Several processes may use the file at once. Reads never wait for writes.
 """
 
 import asyncio
+import os
 import sqlite3
 import threading
 from collections.abc import Callable, Collection, Sequence
@@ -50,6 +51,8 @@ def prepare_sqlite(path: str) -> None:
     """Create or migrate the file."""
     try:
         Path(path).parent.mkdir(parents=True, exist_ok=True)
+        # SQLite would keep the group from writing; its other files take the mode of this one.
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o660))
         session = Session.open(path)
         try:
             _migrate(session)

@@ -118,7 +118,7 @@ class SqliteWriter:
         # SQLite's own lock is polled, which starves a process among busy others.
         if self._lock_file is None:
             flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC
-            self._lock_file = os.open(self._path + ".lock", flags, 0o600)
+            self._lock_file = os.open(self._path + ".lock", flags, 0o660)
         fcntl.flock(self._lock_file, fcntl.LOCK_EX)
         try:
             yield
