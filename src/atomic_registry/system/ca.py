@@ -8,6 +8,7 @@ Certificates that others have issued are never replaced unless that is asked for
 import contextlib
 import re
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from cryptography import x509
@@ -78,7 +79,8 @@ def ensure_server_pair(pair: Pair, hostnames: Sequence[str], signer: Signer, *, 
     """Make the pair good for every one of the host names and addresses; tell whether it was not.
 
     It is issued anew when a name is missing, less than a third of its life remains, or another
-    authority of this product has signed it. What somebody else has signed is left alone.
+    authority of this product has signed it; names that it has beyond those stay in it. What
+    somebody else has signed is left alone.
 
     Raises:
         ConfigInvalid: the authority or a host name cannot be used.
@@ -156,6 +158,13 @@ def is_foreign(pair: Pair, signer: Signer) -> bool:
     return not any(_OWN_SIGNER.match(str(name.value)) for name in names)
 
 
+def _present_names(pair: Pair) -> set[x509.GeneralName]:
+    try:
+        return names_of(x509.load_pem_x509_certificate(pair.certificate.read_bytes()))
+    except (OSError, ValueError):
+        return set()
+
+
 def _server_request(pair: Pair, hostnames: Sequence[str]) -> CertificateRequest:
     if not hostnames:
         mistake = Mistake(origin=str(pair.certificate), key="", reason="it needs a host name")
@@ -172,8 +181,10 @@ def _ensure(pair: Pair, request: CertificateRequest, signer: Signer, how: Issue)
         settle_locked(pair)
         if _is_good(pair, request, signer, how.clock) or is_foreign(pair, signer):
             return False
+        # Clients may go by a name that an administrator has added.
+        more = sorted(_present_names(pair) - set(request.names), key=repr) if request.names else ()
         # Only an issue needs the authority's key: it may be kept elsewhere until then.
-        _issue(pair, request, signer, how)
+        _issue(pair, replace(request, names=(*request.names, *more)), signer, how)
     return True
 
 

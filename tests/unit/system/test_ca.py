@@ -226,6 +226,16 @@ def test_a_crash_between_key_and_certificate_leaves_nothing_that_is_in_the_way(
     assert "localhost" in str(_leaf(_server(signer)).extensions)
 
 
+def test_a_name_that_an_administrator_has_added_outlives_an_issue(signer: Signer) -> None:
+    _server(signer, "added.test", "one.test")
+    names = _leaf(_server(signer, "one.test", "two.test")).extensions.get_extension_for_class(
+        x509.SubjectAlternativeName
+    )
+    assert {"added.test", "one.test", "two.test"} == set(
+        names.value.get_values_for_type(x509.DNSName)
+    )
+
+
 @pytest.mark.parametrize("hosts", [[], ["bad..name.test"], ["x" * 64 + ".test"]])
 def test_an_impossible_host_name_is_reported(signer: Signer, hosts: list[str]) -> None:
     with pytest.raises(ConfigInvalid):
