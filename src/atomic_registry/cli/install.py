@@ -1,7 +1,6 @@
 """`atomic-registry install` and `atomic-registry uninstall`."""
 
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 
 import click
@@ -95,8 +94,3 @@ def _ask() -> None:
             "this removes every image and every key, and nobody is there to be asked: add --yes"
         )
     click.confirm("Remove every image, the database, the configuration and all keys?", abort=True)
-
-
-def listed(title: str, mistakes: Sequence[str]) -> click.ClickException:
-    """Return an error with all that is wrong."""
-    return click.ClickException(title + ":\n" + "\n".join(f"  {it}" for it in mistakes))

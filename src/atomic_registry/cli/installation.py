@@ -1,6 +1,7 @@
 """How an installation goes: wishes and what was there before, checks, steps, what comes next."""
 
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -8,7 +9,6 @@ import click
 
 from atomic_registry import __version__
 from atomic_registry.app.install import Installation, next_steps
-from atomic_registry.cli.install import listed
 from atomic_registry.clock import SystemClock
 from atomic_registry.system.install import checks, layout
 from atomic_registry.system.install.ledger import Choices, Ledger, load_ledger
@@ -54,7 +54,7 @@ def install(wishes: Wishes, *, root: Path, starts: bool, is_dry: bool) -> None:
             *checks.machine_mistakes(target, ledger.choices, prefix / "bin" / "atomic-registry"),
         ]
         if mistakes:
-            raise listed("nothing was changed, because", mistakes)
+            raise _listed("nothing was changed, because", mistakes)
         steps = Installation(
             target=target, choices=ledger.choices, prefix=prefix, clock=SystemClock()
         ).steps()
@@ -76,7 +76,7 @@ def remove(*, root: Path, removes_data: bool, is_dry: bool) -> None:
     try:
         mistakes = list(checks.removal_mistakes())
         if mistakes:
-            raise listed("nothing was changed, because", mistakes)
+            raise _listed("nothing was changed, because", mistakes)
         ledger = load_ledger(target) or Ledger()
         for step in removal_steps(target, ledger, removes_data=removes_data):
             done = "" if is_dry else f": {step.take()}"
@@ -118,3 +118,8 @@ def _port_of(target: Target, name: str) -> str:
     return next(
         line.partition("=")[2] for line in text.splitlines() if line.startswith("ListenStream=")
     )
+
+
+def _listed(title: str, mistakes: Sequence[str]) -> click.ClickException:
+    """Return an error with all that is wrong."""
+    return click.ClickException(title + ":\n" + "\n".join(f"  {it}" for it in mistakes))
