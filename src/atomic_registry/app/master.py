@@ -103,8 +103,7 @@ class MasterWorker:
         self._metadata = metadata
         self._clock = clock
         self._metrics = metrics
-        self._files = files
-        self._blobs = blobs
+        self._files, self._blobs = files, blobs
         self._watch_limits = WatchLimits(
             per_user=settings.master.watches_per_user, total=settings.master.watches
         )
