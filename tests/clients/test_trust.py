@@ -4,6 +4,7 @@ import hashlib
 import socket
 import ssl
 import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,15 +12,23 @@ from pathlib import Path
 import pytest
 import yaml
 
-from atomic_registry.clock import SystemClock
-from atomic_registry.system.ca import ensure_server_certificate, ensure_signer
 from tests.kit.access import Site
 from tests.kit.certificates import ClientAuthorityFiles
 from tests.kit.optional import need_commands, run
 from tests.kit.registry import clean_environment
 
 WRONG = "0" * 64
-STARTED_BEFORE = {"ATOMIC_REGISTRY_MASTER_HOSTNAMES": "127.0.0.1"}
+STEP = [
+    "ca",
+    "create-server-cert",
+    "--signer-cert=ca.crt",
+    "--signer-key=ca.key",
+    "--signer-serial=ca.serial.txt",
+    "--hostnames=127.0.0.1",
+    "--cert=registry.crt",
+    "--key=registry.key",
+]
+NAMES = {"ATOMIC_REGISTRY_MASTER_HOSTNAMES": "127.0.0.1"}
 
 
 class SecureSite(Site):
@@ -80,21 +89,19 @@ class Machine:
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     """Both services with certificates of the site's own authority."""
     folder = tmp_path_factory.mktemp("trust")
-    clock = SystemClock()
-    signer = ensure_signer(folder / "root" / "master", clock=clock)
-    pair = ensure_server_certificate(
-        folder / "tls", ["127.0.0.1"], signer, clock=clock, name="registry"
-    )
+    master = folder / "root" / "master"
     site = SecureSite(
         folder,
         {
-            **STARTED_BEFORE,
-            "ATOMIC_REGISTRY_HTTP_TLS_CERTIFICATE": str(pair.certificate),
-            "ATOMIC_REGISTRY_HTTP_TLS_KEY": str(pair.key),
+            **NAMES,
+            "ATOMIC_REGISTRY_HTTP_TLS_CERTIFICATE": str(master / "registry.crt"),
+            "ATOMIC_REGISTRY_HTTP_TLS_KEY": str(master / "registry.key"),
         },
     )
     try:
         site.start("master")
+        # The step of the original's README, in the directory that it names.
+        run([sys.executable, "-m", "atomic_registry", *STEP], cwd=master)
         site.start("registry")
         yield site
     finally:
