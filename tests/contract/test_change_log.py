@@ -1,5 +1,6 @@
 """What every store does with the log that watches follow."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -98,6 +99,19 @@ async def test_only_what_is_old_and_far_behind_is_dropped_and_the_floor_rises(
     assert ([(8, "added", "u7")], 7, 8) == (brief(left), left.floor, left.newest)
     await add(store, user("next"))
     assert [(9, "added", "next")] == brief(await page(store, 8))
+
+
+async def test_what_two_processes_drop_at_once_is_dropped_once(store: MetadataDatabase) -> None:
+    await add(store, *(user(f"u{number}") for number in range(8)))
+    before = datetime.now(UTC) + _LATER
+
+    dropped = await asyncio.gather(
+        *(store.drop_changes(before=before, keep=1, limit=100) for _ in range(2))
+    )
+
+    assert 7 == sum(dropped)
+    left = await page(store)
+    assert ([(8, "added", "u7")], 7, 8) == (brief(left), left.floor, left.newest)
 
 
 async def test_a_directory_that_the_log_was_cut_off_from_reads_everything_anew(

@@ -117,10 +117,10 @@ class MasterWorld:
         await self.worker.close()
 
 
-async def make_master_world(root: Path) -> MasterWorld:
-    """As the registry's world; every project but the deleted one has an object of each kind."""
-    url = new_sqlite(root)
-    metadata = open_metadata(url, CLOCK)
+def make_master_worker(
+    root: Path, metadata: MetadataDatabase, blobs: MemoryBlobStore, settings: Settings
+) -> MasterWorker:
+    """The master, not yet started."""
     files = MasterFiles(
         config=MasterConfig(oauth_config=OAuthConfig(identity_providers=PROVIDERS)),
         public_url="https://master.test:8443",
@@ -130,15 +130,21 @@ async def make_master_world(root: Path) -> MasterWorld:
         authority=root / "unused",
         session_secrets=(SessionSecret(authentication="a" * 64, encryption="e" * 32),),
     )
-    blobs = MemoryBlobStore()
-    worker = MasterWorker(
-        Settings(root=root, log=LogSettings(access=False)),
+    return MasterWorker(
+        settings,
         files,
         metadata,
         blobs=blobs,
         metrics=HttpMetrics(MASTER_ROWS, workers=1),
         clock=CLOCK,
     )
+
+
+async def make_master_world(root: Path) -> MasterWorld:
+    """As the registry's world; every project but the deleted one has an object of each kind."""
+    metadata = open_metadata(new_sqlite(root), CLOCK)
+    blobs, settings = MemoryBlobStore(), Settings(root=root, log=LogSettings(access=False))
+    worker = make_master_worker(root, metadata, blobs, settings)
     await metadata.write(populate)
     await metadata.write(_populate_more)
     await metadata.write(lambda tx: remove_project(tx, "gone"))

@@ -61,7 +61,6 @@ from atomic_registry.resources.tokens import (
     OwnTokenService,
     RobotTokenService,
 )
-from atomic_registry.resources.watch import WatchLimits
 from atomic_registry.store.metadata import MetadataDatabase
 from atomic_registry.web.cors import Cors
 from atomic_registry.web.endpoint import Router
@@ -104,9 +103,6 @@ class MasterWorker:
         self._clock = clock
         self._metrics = metrics
         self._files, self._blobs = files, blobs
-        self._watch_limits = WatchLimits(
-            per_user=settings.master.watches_per_user, total=settings.master.watches
-        )
         self._console_port = parse_listen(settings.console.listen)[1]
         self._registry_host = registry_host(settings, files.public_url)
         config = files.config
@@ -158,7 +154,7 @@ class MasterWorker:
         now = self._clock.now()
         await self._metadata.write(lambda tx: ensure_default_clients(tx, url, console, now=now))
         await self.access.start(cleans_up=cleans_up)
-        self._watching.start()
+        self._watching.start(compacts=cleans_up)
         self._counting.start(cleans_up=cleans_up)
 
     async def close(self) -> None:
@@ -231,7 +227,9 @@ class MasterWorker:
         )
         events = EventReading(settings, store, access.policy, clock)
         quotas = Quotas(store, authority, clock)
-        self._watching = self._build_watching(projects, images, quotas, events)
+        self._watching = self._build_watching(
+            settings, projects, images=images, quotas=quotas, events=events
+        )
         return api.Handlers(
             objects=ObjectHandlers(
                 ObjectService(store, clock, authority),
@@ -261,7 +259,13 @@ class MasterWorker:
         )
 
     def _build_watching(
-        self, projects: ProjectService, images: Images, quotas: Quotas, events: EventReading
+        self,
+        settings: Settings,
+        projects: ProjectService,
+        *,
+        images: Images,
+        quotas: Quotas,
+        events: EventReading,
     ) -> Watching:
         return Watching(
             self._metadata,
@@ -276,7 +280,7 @@ class MasterWorker:
                 },
                 narrowed={EVENTS.plural: events.narrowed},
             ),
-            limits=self._watch_limits,
+            settings=settings,
         )
 
     async def _render_metrics(self) -> bytes:

@@ -8,6 +8,7 @@ from datetime import timedelta
 import structlog
 
 from atomic_registry.app.access import AccessControl
+from atomic_registry.app.compaction import make_compaction
 from atomic_registry.app.events import EventCounting
 from atomic_registry.clock import SystemClock
 from atomic_registry.config.settings import Settings
@@ -19,7 +20,6 @@ from atomic_registry.content.manifests import ManifestService
 from atomic_registry.content.ports import BlobStore
 from atomic_registry.content.uploads import UploadService
 from atomic_registry.errors import DomainError
-from atomic_registry.events.compaction import Compaction, KeptChanges
 from atomic_registry.faces.registry import routes
 from atomic_registry.faces.registry.blobs import BlobHandlers
 from atomic_registry.faces.registry.challenge import Challenger
@@ -68,15 +68,7 @@ class RegistryWorker:
             None if access is None else EventCounting(settings, metadata, access.directory, _CLOCK)
         )
         self._cleaning: list[asyncio.Task[None]] = []
-        self._compaction = Compaction(
-            metadata,
-            _CLOCK,
-            KeptChanges(
-                # Events are read from it.
-                age=timedelta(hours=max(settings.changes.keep_hours, settings.events.keep_hours)),
-                count=settings.changes.keep_count,
-            ),
-        )
+        self._compaction = make_compaction(settings, metadata, _CLOCK)
         self._uploads = UploadService(
             metadata,
             blobs,

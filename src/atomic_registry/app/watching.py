@@ -6,7 +6,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from atomic_registry.app.access import AccessControl
+from atomic_registry.app.compaction import make_compaction
 from atomic_registry.clock import Clock
+from atomic_registry.config.settings import Settings
 from atomic_registry.events.feed import Feed
 from atomic_registry.identity.actors import Actor
 from atomic_registry.resources.projections import Projector
@@ -34,8 +36,9 @@ class Watching:
         clock: Clock,
         *,
         kinds: WatchedKinds,
-        limits: WatchLimits,
+        settings: Settings,
     ) -> None:
+        self._compaction = make_compaction(settings, metadata, clock)
         self._feed = Feed(metadata)
         self._tasks: list[asyncio.Task[None]] = []
         self.watches = WatchService(
@@ -50,13 +53,17 @@ class Watching:
             ),
             clock=clock,
             projectors=kinds.projectors,
-            limits=limits,
+            limits=WatchLimits(
+                per_user=settings.master.watches_per_user, total=settings.master.watches
+            ),
         )
 
-    def start(self) -> None:
-        """Begin to follow."""
-        for work in (self._feed.run(), self.watches.run()):
-            self._tasks.append(asyncio.create_task(work))
+    def start(self, *, compacts: bool) -> None:
+        """Begin to follow, and in one worker to shorten what is followed."""
+        works = [self._feed.run(), self.watches.run()]
+        if compacts:
+            works.append(self._compaction.run())
+        self._tasks += [asyncio.create_task(work) for work in works]
 
     async def close(self) -> None:
         """Stop following."""

@@ -25,7 +25,7 @@ class KeptChanges:
 
 
 class Compaction:
-    """Drops old changes; one process of an installation does it, more do no harm."""
+    """Drops old changes; several processes may do it at once."""
 
     def __init__(self, log: ChangeLog, clock: Clock, kept: KeptChanges) -> None:
         self._log = log
