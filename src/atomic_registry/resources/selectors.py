@@ -1,22 +1,28 @@
-"""Selectors: by labels `a=b`, `a==b`, `a!=b`, `a`, `!a`; by name and namespace; with commas.
+"""Selectors: labels `a=b`, `a!=b`, `a in (b,c)`, `a notin (b)`, `a`, `!a`; name and namespace.
 
-Source: Kubernetes, "Labels and Selectors", equality-based requirements, and "Field Selectors".
+Source: Kubernetes, "Labels and Selectors" and "Field Selectors". Commas stand between terms.
 """
 
 import re
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 
 from atomic_registry.errors import ParameterInvalid
 
 _MAX_TERMS = 50
+_MAX_LENGTH = 8192
+_MAX_SHOWN = 200
 NAME_FIELD = "metadata.name"
 NAMESPACE_FIELD = "metadata.namespace"
 _FIELD_TERM = re.compile(r"(?P<field>[A-Za-z.]+)(?P<operator>==|=|!=)(?P<value>[^,=!]*)\Z")
+_VALUE = re.compile(r"[A-Za-z0-9._-]*")
+# No two parts fit the same letters: what is no term costs no more time than what is one.
 _TERM = re.compile(
-    r"(?P<absent>!)?\s*(?P<key>[A-Za-z0-9][A-Za-z0-9._/-]*)"
-    r"(?:\s*(?P<operator>==|=|!=)\s*(?P<value>[A-Za-z0-9._-]*))?\Z"
+    r"(?P<absent>!\s*)?(?P<key>[A-Za-z0-9][A-Za-z0-9._/-]*)"
+    r"(?:\s*(?P<operator>==|=|!=)\s*(?P<value>[A-Za-z0-9._-]*)"
+    r"|\s+(?P<set>in|notin)\s*\((?P<values>[^()]*)\))?\Z"
 )
+_MARK = re.compile("[(),]")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,23 +96,45 @@ def parse_label_selector(text: str) -> LabelSelector:
     Raises:
         ParameterInvalid: it breaks the grammar or has too many terms.
     """
-    parts = [part.strip() for part in text.split(",")] if text.strip() else []
+    if len(text) > _MAX_LENGTH:
+        raise _invalid(text[:_MAX_SHOWN], f"it is longer than {_MAX_LENGTH} characters")
+    parts = [part.strip() for part in _split(text)] if text.strip() else []
     if len(parts) > _MAX_TERMS:
         raise _invalid(text, f"it has more than {_MAX_TERMS} terms")
     return LabelSelector(terms=tuple(_parse_term(text, part) for part in parts))
 
 
+def _split(text: str) -> Iterator[str]:
+    """Yield the terms: a comma within parentheses stands between the values of one."""
+    start, is_inside = 0, False
+    for mark in _MARK.finditer(text):
+        if mark[0] != ",":
+            is_inside = mark[0] == "("
+        elif not is_inside:
+            yield text[start : mark.start()]
+            start = mark.end()
+    yield text[start:]
+
+
 def _parse_term(text: str, part: str) -> Callable[[Mapping[str, str]], bool]:
     found = _TERM.match(part)
-    if found is None or (found["absent"] and found["operator"]):
-        raise _invalid(text, "write terms as key=value, key!=value, key or !key, with commas")
-    key, operator, value = found["key"], found["operator"], found["value"]
-    if operator is None:
+    if found is None or (found["absent"] and (found["operator"] or found["set"])):
+        forms = "key=value, key!=value, key in (a,b), key notin (a,b), key or !key"
+        raise _invalid(text, f"write terms as {forms}, with commas")
+    key, operator = found["key"], found["operator"]
+    if operator is None and found["set"] is None:
         wanted = not found["absent"]
         return lambda labels: (key in labels) == wanted
-    if operator == "!=":
-        return lambda labels: labels.get(key) != value
-    return lambda labels: labels.get(key) == value
+    if found["set"] is None:
+        values = frozenset({found["value"]})
+    else:
+        values = frozenset(value.strip() for value in found["values"].split(","))
+        if not all(map(_VALUE.fullmatch, values)):
+            raise _invalid(text, "values are letters, digits, dots, dashes and underscores")
+    if operator == "!=" or found["set"] == "notin":
+        # An object without the label has none of the values.
+        return lambda labels: labels.get(key) not in values
+    return lambda labels: labels.get(key) in values
 
 
 def _invalid(text: str, reason: str) -> ParameterInvalid:
