@@ -10,6 +10,7 @@ from atomic_registry.app import RegistryWorker
 from atomic_registry.app.access import AccessControl
 from atomic_registry.clock import SystemClock
 from atomic_registry.config.settings import Settings
+from atomic_registry.content.ports import BlobStore
 from atomic_registry.faces.registry import routes
 from atomic_registry.store.blobs.memory import MemoryBlobStore
 from atomic_registry.store.metadata import open_metadata
@@ -48,14 +49,16 @@ class FaceClient:
         return await self.worker.guard.serve(request)
 
 
-async def make_client(root: Path, access: AccessControl | None) -> FaceClient:
+async def make_client(
+    root: Path, access: AccessControl | None, blobs: BlobStore | None = None
+) -> FaceClient:
     url = new_sqlite(root)
     clock = SystemClock()
     metrics = HttpMetrics(((row[0], row[1]) for row in routes.ROWS), workers=1)
     worker = RegistryWorker(
         Settings(root=root),
         open_metadata(url, clock),
-        MemoryBlobStore(),
+        blobs or MemoryBlobStore(),
         access=access,
         metrics=metrics,
         node="node-1",

@@ -7,7 +7,7 @@ from types import TracebackType
 from typing import Self
 
 from atomic_registry.clock import Clock
-from atomic_registry.content.limits import find_allowance
+from atomic_registry.content.limits import find_allowance, limits_blobs
 from atomic_registry.content.ports import (
     BlobStore,
     BlobWriter,
@@ -89,15 +89,13 @@ class UploadLease:
         """
         now = self._clock.now()
 
-        def claim(tx: Transaction) -> tuple[UploadSession | None, Allowance | None]:
+        def claim(tx: Transaction) -> tuple[UploadSession | None, bool]:
             session = tx.uploads.claim(
                 repository, upload_id, owner=self.owner, now=now, until=self.until()
             )
-            if session is None:
-                return None, None
-            return session, find_allowance(tx, repository.project, digest)
+            return session, session is not None and limits_blobs(tx, repository.project)
 
-        session, self._allowance = await self._metadata.write(claim, durable=False)
+        session, is_limited = await self._metadata.write(claim, durable=False)
         if session is None:
             known = await self._metadata.read(lambda tx: tx.uploads.find(repository, upload_id))
             if known is None:
@@ -105,6 +103,11 @@ class UploadLease:
             raise UploadBusy(upload_id=upload_id)
         self.session = session
         self._renewed_at = self._clock.monotonic()
+        if is_limited:
+            # A forecast: no other writer has to wait for the count.
+            self._allowance = await self._metadata.read(
+                lambda tx: find_allowance(tx, repository.project, digest)
+            )
         return self
 
     async def __aenter__(self) -> Self:

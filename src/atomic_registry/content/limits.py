@@ -89,6 +89,11 @@ def require_tags(
     limits.require(TAGS, used=used, added=pointing + len(new - held) - used)
 
 
+def limits_blobs(tx: Transaction, project: str) -> bool:
+    """Tell whether there is an allowance to be found: that can take long, and this does not."""
+    return _load(tx, project, lock=False).binds(STORAGE, BYTES)
+
+
 def find_allowance(tx: Transaction, project: str, digest: Digest | None) -> Allowance | None:
     """Return how large a blob may get, None for any size; a forecast, not yet the decision.
 
