@@ -75,7 +75,8 @@ class UploadLease:
         self._writer: BlobWriter | None = None
         self._hasher: Hasher | None = None
         self._renewed_at = 0.0
-        self._allowance: Allowance | None = None
+        self._is_limited = False
+        self._digest: Digest | None = None
         self.owner = owner
         self.is_over = False
 
@@ -87,6 +88,7 @@ class UploadLease:
         Raises:
             UploadUnknown, UploadBusy: the session is gone, or another request holds it.
         """
+        self._digest = digest
         now = self._clock.now()
 
         def claim(tx: Transaction) -> tuple[UploadSession | None, bool]:
@@ -95,7 +97,7 @@ class UploadLease:
             )
             return session, session is not None and limits_blobs(tx, repository.project)
 
-        session, is_limited = await self._metadata.write(claim, durable=False)
+        session, self._is_limited = await self._metadata.write(claim, durable=False)
         if session is None:
             known = await self._metadata.read(lambda tx: tx.uploads.find(repository, upload_id))
             if known is None:
@@ -103,11 +105,6 @@ class UploadLease:
             raise UploadBusy(upload_id=upload_id)
         self.session = session
         self._renewed_at = self._clock.monotonic()
-        if is_limited:
-            # A forecast: no other writer has to wait for the count.
-            self._allowance = await self._metadata.read(
-                lambda tx: find_allowance(tx, repository.project, digest)
-            )
         return self
 
     async def __aenter__(self) -> Self:
@@ -156,7 +153,7 @@ class UploadLease:
                 start=chunk.start,
                 offset=start,
             )
-        allowance = self._allowance
+        allowance = await self._find_allowance() if self._is_limited else None
         if allowance is not None:
             allowance.require(start + (length or 0))
         most = None if allowance is None else allowance.most
@@ -175,6 +172,11 @@ class UploadLease:
             # The session goes back to where the chunk began; the next writer cuts the rest off.
             self._hasher = None
             raise SizeMismatch(what="the chunk", expected=chunk.length, actual=received)
+
+    async def _find_allowance(self) -> Allowance | None:
+        project, digest = self.session.repository.project, self._digest
+        # A forecast: no other writer has to wait for the count.
+        return await self._metadata.read(lambda tx: find_allowance(tx, project, digest))
 
     async def finish(self) -> None:
         """Make the session's bytes durable; nothing more can be taken."""
