@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-_LOCK_NAME = ".lock"
+LOCK_NAME = ".lock"
 
 
 def write_file(path: Path, content: bytes, mode: int) -> None:
@@ -41,7 +41,7 @@ def locked(directory: Path) -> Iterator[None]:
     It waits for its turn, so do only short work inside.
     """
     directory.mkdir(mode=0o755, parents=True, exist_ok=True)
-    descriptor = os.open(directory / _LOCK_NAME, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    descriptor = os.open(directory / LOCK_NAME, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
         yield

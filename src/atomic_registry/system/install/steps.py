@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from atomic_registry.system.durable_files import write_file
+from atomic_registry.system.durable_files import LOCK_NAME, write_file
 from atomic_registry.system.install.ledger import Ledger
 from atomic_registry.system.install.target import Target
 
@@ -73,6 +73,8 @@ class Directory:
 
         def undo() -> None:
             for made in missing:
+                # Whoever wrote a file in there held the lock.
+                (made / LOCK_NAME).unlink(missing_ok=True)
                 made.rmdir()
 
         return Outcome(text="made", undo=undo)
