@@ -287,3 +287,99 @@ def test_a_watch_shows_what_changes(mary: Person, tmp_path: Path) -> None:
     assert 1 == log.read_text().count("NAME ")
     refused = mary.run("get", "istag", "--watch", *IN)
     assert 2 == refused.code and "watch imagestreams" in refused.err
+
+
+def with_editor(someone: Person, script: str) -> None:
+    """Let $EDITOR be a shell script that is given the file."""
+    program = someone.home / "editor"
+    program.write_text(f"#!/bin/sh\n{script}\n")
+    program.chmod(0o755)
+    someone.environment = {**someone.environment, "EDITOR": str(program)}
+
+
+def test_an_edit_is_made_on_top_of_what_others_changed_meanwhile(mary: Person) -> None:
+    mary.ok("create", "is", "web", *IN)
+    label = f"{sys.executable} -m atomic_registry label is web tier=theirs -n demo >&2"
+    with_editor(mary, f"{label} && sed -i 's/local: false/local: true/' \"$1\"")
+
+    done = mary.ok("edit", "is", "web", *IN)
+
+    assert "imagestream.image.openshift.io/web edited" in done.out
+    shown = json.loads(mary.ok("get", "is", "web", *IN, "-o", "json").out)
+    assert "theirs" == shown["metadata"]["labels"]["tier"]
+    assert {"local": True} == shown["spec"]["lookupPolicy"]
+
+
+def test_what_was_typed_is_kept_when_it_cannot_be_stored(mary: Person) -> None:
+    mary.ok("create", "is", "web", *IN)
+
+    def kept(done: Done) -> str:
+        assert 1 == done.code, done
+        path = Path(done.err.rpartition("Your text is in ")[2].strip())
+        assert 0o600 == path.stat().st_mode & 0o777
+        return path.read_text()
+
+    with_editor(mary, "sed -i 's/local:.*/local: precious/' \"$1\"")
+    assert "local: precious" in kept(mary.run("edit", "is", "web", *IN))
+    with_editor(mary, "echo '  [ precious' >> \"$1\"")
+    assert "[ precious" in kept(mary.run("edit", "is", "web", *IN))
+    label = f"{sys.executable} -m atomic_registry label --overwrite is web tier=$$ -n demo >&2"
+    with_editor(mary, f"{label} && printf '%s\\n' '  labels: {{tier: precious}}' > x && "
+                      "sed -i '/^metadata:/r x' \"$1\"")  # fmt: skip
+    both = mary.run("edit", "is", "web", *IN)
+    assert "tier: precious" in kept(both) and "somebody else changed" in both.err
+    with_editor(mary, "exit 3")
+    assert "web" in kept(mary.run("edit", "is", "web", *IN))
+    with_editor(mary, "true")
+    assert "not changed" in mary.ok("edit", "is", "web", *IN).out
+
+
+def test_a_description_has_history_layers_and_events_and_no_secret(
+    mary: Person, tmp_path: Path
+) -> None:
+    digests = push(mary, tmp_path, "v1", "v2")
+    mary.ok("tag", "web:v1", "web:prod", *IN)
+    mary.ok("tag", "web:v2", "web:prod", *IN)
+    mary.ok("create", "secret", "generic", "plain", "--from-literal", "key=hunter2", *IN)
+
+    told = mary.ok("describe", "is", "web", *IN).out
+    tagged = mary.ok("describe", "istag", "web:prod", *IN).out
+    secret = mary.ok("describe", "secret", *IN).out
+
+    prod = told[told.index("\nprod made from") :]
+    assert prod.index(digests["v2"]) < prod.index(digests["v1"])
+    assert "Pushed" in told[told.index("Events:") :]
+    assert "Layers:" in tagged and digests["v2"] in tagged
+    assert "key:  7 bytes" in secret and "hunter2" not in secret and "aHVudGVyMg" not in secret
+    for kind in ("projects", "rolebindings", "sa", "users", "quota", "limits", "clusterroles"):
+        assert "Traceback" not in mary.run("describe", kind, *IN).err
+    assert 1 == mary.run("describe", "is", "nope", *IN).code
+
+
+def test_importing_says_what_to_do_instead(mary: Person) -> None:
+    done = mary.run("import-image", "web:v1", "--from", "quay.io/team/web:v1", "--confirm", *IN)
+    assert 1 == done.code
+    assert (
+        "skopeo copy --all docker://quay.io/team/web:v1 docker://127.0.0.1:5000/demo/web:v1"
+        in done.err
+    )
+
+
+def test_the_shell_completes_kinds_and_names(mary: Person) -> None:
+    mary.ok("create", "is", "webshop", *IN)
+
+    def completed(line: str) -> list[str]:
+        words = line.split(" ")
+        mary.environment = {
+            **mary.environment, "_ATOMIC_REGISTRY_COMPLETE": "bash_complete",
+            "COMP_WORDS": line, "COMP_CWORD": str(len(words) - 1),
+        }  # fmt: skip
+        out = mary.run().out
+        return [row.partition(",")[2] for row in out.splitlines()]
+
+    assert {"imagestreams", "imagestreamtags"} <= set(completed("atomic-registry get imag"))
+    assert ["webshop"] == completed("atomic-registry get -n demo is we")
+    assert ["is/webshop"] == completed("atomic-registry delete -n demo is/we")
+    mary.environment = {
+        key: value for key, value in mary.environment.items() if not key.startswith(("COMP", "_A"))
+    }

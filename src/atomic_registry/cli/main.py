@@ -46,12 +46,17 @@ COMMANDS: Mapping[str, Entry] = {
     "delete-project": Entry(
         target="projects:delete_project", help="Delete a project with everything in it."
     ),
+    "describe": Entry(target="objects.describe", help="Tell about objects in words for people."),
     "docker-login": Entry(
         target="docker_login", help="Let docker, podman, buildah and skopeo push and pull as you."
     ),
+    "edit": Entry(target="objects.edit", help="Change objects in an editor."),
     "get": Entry(target="objects.get", help="Show objects of any kind, once or as they change."),
     "groups": Entry(
         target="groups", help="List and change groups of users, or bring them from LDAP."
+    ),
+    "import-image": Entry(
+        target="objects.import_image", help="Say how to bring an image in from elsewhere."
     ),
     "install": Entry(
         target="install", help="Put the services on this machine, under systemd and with TLS."
