@@ -305,6 +305,13 @@ def test_an_administrator_logs_in_with_the_certificate_and_keeps_accounts(
     wait_until("the role of the group counts", reads, 12)
     root.ok("policy", "remove-cluster-role-from-group", "registry-viewer", "developers")
     root.ok("groups", "delete", "developers")
+    provisioners = ("self-provisioner", "system:authenticated:oauth")
+    root.ok("policy", "remove-cluster-role-from-group", *provisioners)
+    emptied = json.loads(
+        root.ok("get", "clusterrolebinding", "self-provisioners", "-o", "json").out
+    )
+    assert not emptied.get("subjects"), "a start would make it anew if it were gone"
+    root.ok("policy", "add-cluster-role-to-group", *provisioners)
     root.ok("users", "create", "zoe", "--full-name", "Zoe")
     root.ok("users", "delete", "zoe")
 

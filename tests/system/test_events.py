@@ -12,7 +12,7 @@ from tests.kit.access import Site, basic, bearer, running_site
 from tests.kit.images import image, write_layout
 from tests.kit.optional import need_commands
 from tests.kit.registry import wait_until
-from tests.system.test_kubectl_read import Kubectl
+from tests.system.kubectl import Kubectl
 
 SECONDS = 60
 

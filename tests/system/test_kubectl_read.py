@@ -1,22 +1,18 @@
 """kubectl, unmodified, as it looks around, makes things and acts as others."""
 
 import json
-import os
 import shutil
 import stat
-import subprocess
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from tests.kit.access import Site, running_site
 from tests.kit.optional import need_commands
-from tests.kit.registry import clean_environment
-from tests.system.people import Done, NewPerson, person_maker
+from tests.system.kubectl import Kubectl, administrators_kubectl
+from tests.system.people import NewPerson, person_maker
 
-SECONDS = 60
 LISTED = [
     "projects",
     "namespaces",
@@ -70,29 +66,6 @@ EXPLAINED = [
 ]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Kubectl:
-    """kubectl with a kubeconfig and a home directory of its own."""
-
-    kubeconfig: Path
-    home: Path
-
-    def run(self, *words: str, text: str = "") -> Done:
-        environment = clean_environment(
-            {"HOME": str(self.home), "KUBECONFIG": str(self.kubeconfig), "PATH": os.environ["PATH"]}
-        )
-        done = subprocess.run(
-            ["kubectl", *words], input=text, capture_output=True, text=True, timeout=SECONDS,
-            check=False, env=environment, cwd=self.home,
-        )  # fmt: skip
-        return Done(code=done.returncode, out=done.stdout, err=done.stderr)
-
-    def ok(self, *words: str, text: str = "") -> str:
-        done = self.run(*words, text=text)
-        assert done.code == 0, (words, done)
-        return done.out
-
-
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     need_commands("kubectl")
@@ -102,7 +75,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
 
 @pytest.fixture
 def kubectl(site: Site, tmp_path: Path) -> Kubectl:
-    return Kubectl(kubeconfig=site.root / "master" / "admin.kubeconfig", home=tmp_path)
+    return administrators_kubectl(site, tmp_path)
 
 
 @pytest.fixture

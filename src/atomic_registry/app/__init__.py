@@ -142,13 +142,19 @@ async def _store_defaults(url: str, administrator: str, founder: str) -> None:
     # Closed before the workers are forked: no connection and no thread goes with them.
     metadata = open_metadata(url, _CLOCK)
     try:
-        await metadata.write(
+        restored = await metadata.write(
             lambda tx: ensure_defaults(
                 tx, _CLOCK.now(), administrator=administrator, founder=founder
             )
         )
     finally:
         await metadata.close()
+    if restored:
+        _logger.warning(
+            "default roles and bindings were missing and are there again; "
+            "to keep a binding from giving rights, leave it without subjects",
+            restored=restored,
+        )
 
 
 def _registry_service(settings: Settings, files: MasterFiles | None) -> Service:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from atomic_registry.app.admin_kubeconfig import KUBECONFIG_NAME, ensure_kubeconfig
 from atomic_registry.clock import Clock
-from atomic_registry.identity.actors import CLUSTER_ADMINS
+from atomic_registry.identity.actors import CLUSTER_ADMINS, MASTERS
 from atomic_registry.system.ca import (
     CERTIFICATE_DAYS,
     Pair,
@@ -62,7 +62,7 @@ def ensure_master_certificates(
         directory, hostnames, signer, clock=clock, days=days.certificate
     )
     administrator = ensure_client_certificate(
-        ADMINISTRATOR, [CLUSTER_ADMINS], signer, clock=clock, days=days.certificate
+        ADMINISTRATOR, [CLUSTER_ADMINS, MASTERS], signer, clock=clock, days=days.certificate
     )
     with locked(directory):
         kubeconfig = ensure_kubeconfig(

@@ -6,10 +6,13 @@ from atomic_registry.cli.client import ApiClient, ApiError, segment
 from atomic_registry.cli.documents import Document, document_at, documents_at, name_of, text_at
 from atomic_registry.cli.session import RBAC
 from atomic_registry.identity.actors import AUTHENTICATED, UNAUTHENTICATED
+from atomic_registry.identity.roles import default_bindings
 
 PUBLIC_GROUPS = frozenset({AUTHENTICATED, UNAUTHENTICATED})
 _API_GROUP = "rbac.authorization.k8s.io"
 _TRIES = 5
+# The next start of the master makes these anew if they are gone, but leaves empty ones alone.
+_KEPT = frozenset(binding.metadata.name for binding in default_bindings())
 
 
 def user_subject(name: str) -> Document:
@@ -98,7 +101,7 @@ def _remove(
         if len(left) == len(held):
             continue
         is_changed = True
-        if left:
+        if left or (not namespace and name_of(binding) in _KEPT):
             binding["subjects"] = left
             client.call("PUT", _path(namespace, binding), binding)
         else:

@@ -8,6 +8,9 @@ AUTHENTICATED_OAUTH = "system:authenticated:oauth"
 UNAUTHENTICATED = "system:unauthenticated"
 SERVICE_ACCOUNTS = "system:serviceaccounts"
 CLUSTER_ADMINS = "system:cluster-admins"
+# Whoever comes as one of these may do everything, whatever roles and bindings say. Only a client
+# certificate makes a member: a stored group cannot have the name.
+MASTERS = "system:masters"
 _SERVICE_ACCOUNT_PREFIX = "system:serviceaccount:"
 
 

@@ -3,16 +3,24 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-from atomic_registry.identity.actors import Actor
+from atomic_registry.identity.actors import MASTERS, Actor
 from atomic_registry.identity.directory import Binding, Directory
 from atomic_registry.identity.oauth_scopes import allows_scope, narrow_rules
 from atomic_registry.identity.policy import Reason, Right, Verb, rights_of
-from atomic_registry.identity.records import PolicyRule
+from atomic_registry.identity.records import ClusterRole, PolicyRule, RoleReference
+from atomic_registry.identity.roles import EVERYTHING
 from atomic_registry.identity.rules import covers, missing_rights
 from atomic_registry.oci.reference import RepositoryName
 
 _MAX_CACHED = 50_000
 _MAY_MAKE_PROJECTS = Right(verb="create", group="project.openshift.io", resource="projectrequests")
+# Not stored, so that nothing which is deleted or edited locks the holder of the authority out.
+_OF_MASTERS = Binding(
+    namespace="",
+    name=MASTERS,
+    role=RoleReference(kind=ClusterRole.kind, name="cluster-admin"),
+    subjects=(f"Group:{MASTERS}",),
+)
 
 
 class RbacPolicy:
@@ -54,6 +62,9 @@ class RbacPolicy:
         if not self.directory.is_current(actor):
             return Reason(granted=False, text=f"the account {actor.name} is gone or disabled")
         binding = self._decide(actor, right)
+        if binding is _OF_MASTERS:
+            text = f"members of the group {MASTERS} may do everything, whatever the roles say"
+            return Reason(granted=True, text=text)
         if binding is not None:
             where = f"in project {binding.namespace}" if binding.namespace else "everywhere"
             return Reason(
@@ -81,9 +92,9 @@ class RbacPolicy:
         )
 
     def who_can(self, right: Right) -> tuple[list[str], list[str]]:
-        """Return the users and the groups that bindings give the right to."""
+        """Return the users and the groups that have the right."""
         users: set[str] = set()
-        groups: set[str] = set()
+        groups = {MASTERS}
         for binding in self.directory.bindings_in(right.namespace):
             if any(covers(rule, right) for rule in self.directory.rules_of(binding)):
                 for subject in binding.subjects:
@@ -103,6 +114,8 @@ class RbacPolicy:
     def _held_rules(self, actor: Actor, namespace: str) -> list[PolicyRule]:
         if not self.directory.is_current(actor):
             return []
+        if MASTERS in actor.groups:
+            return list(EVERYTHING)
         found = dict.fromkeys(
             rule
             for binding in self.directory.bindings_of(actor, namespace)
@@ -131,6 +144,8 @@ class RbacPolicy:
             actor.scopes, right, directory.role_rules, actor.name
         ):
             return None
+        if MASTERS in actor.groups:
+            return _OF_MASTERS
         for binding in directory.bindings_of(actor, right.namespace):
             if any(covers(rule, right) for rule in directory.rules_of(binding)):
                 return binding

@@ -71,11 +71,13 @@ _ADMIN = (
     _rule(("create",), ("authorization.k8s.io",), "localsubjectaccessreviews"),
 )
 
+EVERYTHING: Final = (
+    _rule(("*",), ("*",), "*"),
+    PolicyRule(verbs=("*",), non_resource_urls=("*",)),
+)
+
 RULES: Final[dict[str, tuple[PolicyRule, ...]]] = {
-    "cluster-admin": (
-        _rule(("*",), ("*",), "*"),
-        PolicyRule(verbs=("*",), non_resource_urls=("*",)),
-    ),
+    "cluster-admin": EVERYTHING,
     "cluster-reader": (
         *_VIEW,
         _rule(_READ, ("project.openshift.io",), "projects", "projectrequests"),
@@ -158,7 +160,7 @@ RULES: Final[dict[str, tuple[PolicyRule, ...]]] = {
     ),
 }
 
-# Role -> groups that hold it everywhere from the first start on.
+# Role -> groups that hold it everywhere, unless an administrator has changed the binding.
 BINDINGS: Final[dict[str, tuple[str, ...]]] = {
     "cluster-admin": (CLUSTER_ADMINS,),
     "basic-user": (AUTHENTICATED,),
@@ -178,7 +180,7 @@ def default_roles() -> list[ClusterRole]:
 
 
 def default_bindings() -> list[ClusterRoleBinding]:
-    """Return the bindings that a new registry starts with; removing one is for good."""
+    """Return the bindings that every registry has; what an administrator makes of one stays."""
     return [
         ClusterRoleBinding(
             metadata=ObjectMeta(name=f"{role}s"),
