@@ -1,26 +1,22 @@
 """The forms in which objects are printed: `-o json|yaml|name|jsonpath|custom-columns`."""
 
 import json
-from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
+from collections.abc import Callable, Iterator
 from typing import Protocol
 
 import click
 
 from atomic_registry.cli.documents import Document, document_at, name_of
 from atomic_registry.cli.objects.discovery import Kind
-from atomic_registry.cli.objects.jsonpath import parse_path, parse_template
-from atomic_registry.cli.objects.jsonpath_parts import Part, TemplateInvalid
-from atomic_registry.cli.objects.jsonpath_values import fill, shown, values_at
 from atomic_registry.cli.objects.yaml_text import dump_document
 from atomic_registry.cli.output import printable
 
 TABLES = frozenset({"", "wide"})
+_OF_PATHS = frozenset({"jsonpath", "jsonpath-file", "custom-columns"})
 _HINT = (
     "choose wide, json, yaml, name, jsonpath=TEMPLATE, jsonpath-file=FILE or "
     "custom-columns=NAME:PATH,..."
 )
-_GAP = 3
 
 Items = Iterator[tuple[Kind, Document]]
 
@@ -46,18 +42,11 @@ def parse_form(output: str, *, with_headings: bool = True) -> Form:
     name, _, detail = output.partition("=")
     if name in _PLAIN and not detail:
         return _PLAIN[name]()
-    try:
-        if name == "jsonpath" and detail:
-            return _JsonPath(parse_template(detail))
-        if name == "jsonpath-file" and detail:
-            text = Path(detail).read_text(encoding="utf-8")
-            return _JsonPath(parse_template(text.removesuffix("\n")))
-        if name == "custom-columns" and detail:
-            return _Columns(detail, with_headings=with_headings)
-    except TemplateInvalid as error:
-        raise click.UsageError(f"-o {name}: {error}") from error
-    except (OSError, UnicodeDecodeError) as error:
-        raise click.UsageError(f"-o {name}: {detail} cannot be read: {error}") from error
+    if name in _OF_PATHS and detail:
+        # Most who ask want tables, and should not wait for the reader of templates.
+        from atomic_registry.cli.objects.path_forms import parse_path_form  # noqa: PLC0415
+
+        return parse_path_form(name, detail, with_headings=with_headings)
     raise click.UsageError(f"-o {output!r} is not known; {_HINT}")
 
 
@@ -125,59 +114,6 @@ class _Name:
 
     def print_one(self, kind: Kind, item: Document) -> None:
         click.echo(printable(f"{kind.full_name}/{name_of(item)}"))
-
-
-class _JsonPath:
-    def __init__(self, parts: Sequence[Part]) -> None:
-        self._parts = parts
-
-    def print_list(self, items: Items) -> None:
-        # A template may go through the list more than once.
-        found = [item for _, item in items]
-        metadata = {"resourceVersion": ""}
-        self._print({"apiVersion": "v1", "kind": "List", "metadata": metadata, "items": found})
-
-    def print_one(self, kind: Kind, item: Document) -> None:
-        self._print(item)
-
-    def _print(self, document: Document) -> None:
-        try:
-            click.echo(fill(self._parts, document), nl=False)
-        except TemplateInvalid as error:
-            raise click.ClickException(f"-o jsonpath: {error}") from error
-
-
-class _Columns:
-    def __init__(self, text: str, *, with_headings: bool) -> None:
-        columns = [part.partition(":") for part in text.split(",")]
-        if not all(name and path for name, _, path in columns):
-            raise TemplateInvalid("write NAME:PATH, with commas between")
-        self._names = [name for name, _, _ in columns]
-        self._paths = [parse_path(path) for _, _, path in columns]
-        self._heading = self._names if with_headings else None
-
-    def print_list(self, items: Items) -> None:
-        self._print([self._row(item) for _, item in items])
-
-    def print_one(self, kind: Kind, item: Document) -> None:
-        self._print([self._row(item)])
-
-    def _row(self, item: Document) -> list[str]:
-        try:
-            found = [values_at(path, item) for path in self._paths]
-        except TemplateInvalid as error:
-            raise click.ClickException(f"-o custom-columns: {error}") from error
-        return [printable(",".join(map(shown, values))) or "<none>" for values in found]
-
-    def _print(self, rows: list[list[str]]) -> None:
-        lines = rows if self._heading is None else [self._heading, *rows]
-        self._heading = None
-        if not lines:
-            return
-        widths = [max(len(line[at]) for line in lines) + _GAP for at in range(len(self._paths))]
-        for line in lines:
-            cells = (cell.ljust(width) for cell, width in zip(line, widths, strict=True))
-            click.echo("".join(cells).rstrip())
 
 
 _PLAIN: dict[str, Callable[[], Form]] = {"json": _Json, "yaml": _Yaml, "name": _Name}

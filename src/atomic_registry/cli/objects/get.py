@@ -1,15 +1,12 @@
 """`atomic-registry get`: objects of any kind, as tables and in other forms, once or as they change."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import click
 
 from atomic_registry.cli.client import ApiError
 from atomic_registry.cli.documents import Document, document_at, documents_at
 from atomic_registry.cli.objects.discovery import Kind
-from atomic_registry.cli.objects.jsonpath import parse_path
-from atomic_registry.cli.objects.jsonpath_parts import Path, TemplateInvalid
-from atomic_registry.cli.objects.jsonpath_values import values_at
 from atomic_registry.cli.objects.options import (
     everywhere_option,
     file_option,
@@ -89,7 +86,7 @@ def command(  # noqa: PLR0913 - one parameter an option
         with_headings=not no_headers,
         with_labels=show_labels,
         with_managers=show_managed_fields,
-        sort_path=_sort_path(sort_by),
+        order=_order(sort_by),
         is_missing_fine=is_missing_fine,
         is_everywhere=is_everywhere,
     )
@@ -112,13 +109,13 @@ def command(  # noqa: PLR0913 - one parameter an option
     return _show_objects(work, targets, request)
 
 
-def _sort_path(text: str) -> Path:
-    if not text:
-        return ()
-    try:
-        return parse_path(text)
-    except TemplateInvalid as error:
-        raise click.UsageError(f"--sort-by: {error}") from error
+def _order(path: str) -> Callable[[Document], tuple[int, float, str]] | None:
+    if not path:
+        return None
+    # Loaded where it is wanted: most lists come as the master sorts them.
+    from atomic_registry.cli.objects.path_forms import parse_order  # noqa: PLC0415
+
+    return parse_order(path)
 
 
 def _targets(
@@ -180,30 +177,16 @@ def _tables(work: Work, target: Target, request: Request) -> Iterator[Document]:
         yield work.client.request("GET", target.path, accept=TABLE).document()
         return
     query = dict(request.query)
-    if request.sort_path:
+    if request.order:
         query["includeObject"] = "Object"
     pages = pages_of(work.client, target.path, accept=TABLE, page=request.page, query=query)
-    if not request.sort_path:
+    if not request.order:
         yield from pages
         return
-    found = list(pages)
+    found, order = list(pages), request.order
     rows = [row for page in found for row in documents_at(page, "rows")]
-    rows.sort(key=lambda row: _order(request.sort_path, document_at(row, "object")))
+    rows.sort(key=lambda row: order(document_at(row, "object")))
     yield {**found[0], "rows": rows}
-
-
-def _order(path: Path, item: Document) -> tuple[int, float, str]:
-    """Return what sorts numbers as such, texts after them, and what has no value first."""
-    try:
-        found = values_at(path, item)
-    except TemplateInvalid as error:
-        raise click.ClickException(f"--sort-by: {error}") from error
-    value = found[0] if found else None
-    if value is None:
-        return 0, 0, ""
-    if isinstance(value, int | float):
-        return 1, value, ""
-    return 2, 0, str(value)
 
 
 def _show_objects(work: Work, targets: Sequence[Target], request: Request) -> int:
@@ -227,8 +210,8 @@ def _items(
     for target in targets:
         try:
             found = _items_of(work, target, request)
-            if request.sort_path:
-                found = iter(sorted(found, key=lambda item: _order(request.sort_path, item)))
+            if request.order:
+                found = iter(sorted(found, key=request.order))
             for item in found:
                 yield target.kind, request.cleaned(target.kind, item)
         except ApiError as error:

@@ -1,11 +1,11 @@
 """What `get` was asked for, and how what comes is shown."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from atomic_registry.cli.documents import Document
 from atomic_registry.cli.objects.discovery import Kind
 from atomic_registry.cli.objects.forms import TABLES, Form, parse_form, without_managers
-from atomic_registry.cli.objects.jsonpath_parts import Path
 from atomic_registry.cli.objects.tables import TableWriter
 
 
@@ -19,7 +19,7 @@ class Request:
     with_headings: bool
     with_labels: bool
     with_managers: bool
-    sort_path: Path
+    order: Callable[[Document], tuple[int, float, str]] | None
     is_missing_fine: bool
     is_everywhere: bool
 
