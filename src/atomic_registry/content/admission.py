@@ -55,8 +55,10 @@ class Admission:
         Raises:
             ProjectUnknown: its project does not exist, or no longer.
         """
-        is_new = not self._policy.is_open and tx.repositories.find(name, lock="shared") is None
+        found = tx.repositories.find(name, lock="shared")
+        if found is not None:
+            return found
         # Locked, so that a deletion of the project either sees the new repository or is seen.
-        if is_new and tx.objects.find(Project, name.project, lock=True) is None:
+        if not (self._policy.is_open or tx.objects.find(Project, name.project, lock=True)):
             raise ProjectUnknown(project=name.project)
         return tx.repositories.ensure(name, now)

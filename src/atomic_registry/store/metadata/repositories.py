@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import Connection, delete, select, update
+from sqlalchemy import Connection, Select, bindparam, delete, select, update
 
 from atomic_registry.content.ports import Lock, Repository
 from atomic_registry.errors import MetadataFailed
@@ -24,7 +24,21 @@ from atomic_registry.store.metadata.tables import (
 )
 
 _ENSURE_ATTEMPTS = 5
-_COLUMNS = select(repositories.c.id, repositories.c.pushed_at)
+_FIND = select(repositories.c.id, repositories.c.pushed_at).where(
+    repositories.c.name == bindparam("of_name")
+)
+# Made once: each push asks again and again, and making a statement takes longer than running it.
+_FIND_LOCKED: dict[Lock, Select[int, datetime | None]] = {
+    "none": _FIND,
+    # FOR SHARE would deadlock: two sharers of a row both wait to mark it as pushed.
+    "shared": _FIND.with_for_update(read=True, key_share=True),
+    "exclusive": _FIND.with_for_update(),
+}
+_MARK_PUSHED = (
+    update(repositories)
+    .where(repositories.c.id == bindparam("of_id"))
+    .values(pushed_at=bindparam("now"))
+)
 
 
 class SqlRepositories:
@@ -37,13 +51,7 @@ class SqlRepositories:
         self._insert_if_absent = insert_if_absent
 
     def find(self, name: RepositoryName, *, lock: Lock = "none") -> Repository | None:
-        query = _COLUMNS.where(repositories.c.name == name.value)
-        if lock == "shared":
-            # FOR SHARE would deadlock: two sharers of a row both wait to mark it as pushed.
-            query = query.with_for_update(read=True, key_share=True)
-        elif lock == "exclusive":
-            query = query.with_for_update()
-        row = self._connection.execute(query).first()
+        row = self._connection.execute(_FIND_LOCKED[lock], {"of_name": name.value}).first()
         return None if row is None else Repository(id=row.id, name=name, pushed_at=row.pushed_at)
 
     def ensure(self, name: RepositoryName, now: datetime) -> Repository:
@@ -57,9 +65,7 @@ class SqlRepositories:
         raise MetadataFailed(reason=f"repository {name} vanishes as often as it is created")
 
     def mark_pushed(self, repository_id: int, now: datetime) -> None:
-        self._connection.execute(
-            update(repositories).where(repositories.c.id == repository_id).values(pushed_at=now)
-        )
+        self._connection.execute(_MARK_PUSHED, {"of_id": repository_id, "now": now})
 
     def list_names(self, *, after: str, limit: int) -> list[RepositoryName]:
         query = (

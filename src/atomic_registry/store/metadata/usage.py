@@ -5,7 +5,7 @@ Nothing is kept beside the content: a count cannot drift from what it counts.
 
 from collections.abc import Sequence
 
-from sqlalchemy import Connection, Select, func, select
+from sqlalchemy import Connection, Select, bindparam, func, literal_column, select
 
 from atomic_registry.identity.records import LimitRange, ResourceQuota
 from atomic_registry.oci.digest import Digest
@@ -28,11 +28,14 @@ from atomic_registry.store.metadata.tables import (
 _KINDS: dict[str, type[LimitRange | ResourceQuota]] = {
     kind.plural: kind for kind in (LimitRange, ResourceQuota)
 }
+# Every push asks for the limits: the statement is made once, with the kinds in its text.
 _LIMITS = (
     select(objects.c.kind, objects.c.body, objects.c.revision)
-    .where(objects.c.kind.in_(sorted(_KINDS)))
+    .where(objects.c.kind.in_([literal_column(f"'{plural}'") for plural in sorted(_KINDS)]))
+    .where(objects.c.namespace == bindparam("of_project"))
     .order_by(objects.c.kind, objects.c.name)
 )
+_LIMITS_LOCKED = _LIMITS.with_for_update()
 _LINKED = select(blob_links.c.digest).join(
     repositories, repositories.c.id == blob_links.c.repository_id
 )
@@ -51,8 +54,8 @@ class SqlUsage:
     def limits(self, project: str, *, lock: bool) -> list[LimitRange | ResourceQuota]:
         if project in self._locked:
             return self._locked[project]
-        query = _LIMITS.where(objects.c.namespace == project)
-        rows = self._connection.execute(query.with_for_update() if lock else query)
+        query = _LIMITS_LOCKED if lock else _LIMITS
+        rows = self._connection.execute(query, {"of_project": project})
         found = [decoded(_KINDS[row.kind], row.body, row.revision) for row in rows]
         if lock:
             self._locked[project] = found
