@@ -84,6 +84,13 @@ class RegistryClient:
         self.host = host
         self._connection = http.client.HTTPConnection(host, timeout=timeout)
 
+    @classmethod
+    def over(cls, connection: http.client.HTTPConnection) -> "RegistryClient":
+        """A client of a connection that somebody has made, with TLS for one."""
+        client = cls(f"{connection.host}:{connection.port}")
+        client._connection = connection
+        return client
+
     def __enter__(self) -> "RegistryClient":
         return self
 

@@ -20,6 +20,8 @@ _HANDSHAKE_SECONDS = 10.0
 _ACCEPT_PAUSE_SECONDS = 0.1
 _ORPHAN_SECONDS = 1.0
 _BEAT_SECONDS = 1.0
+# Less than the supervisor waits on top of the drain.
+_RECORD_SECONDS = 3.0
 
 
 class WorkerApp(Protocol):
@@ -138,6 +140,14 @@ class Acceptor:
         self._stopped = True
         self._pause()
         self._listener.close()
+        await self._wait(orphaned, seconds)
+        self._server.abort()
+        for task in self._starting:
+            task.cancel()
+        # An upload that was cut writes down how far it got, for its client to go on from there.
+        await self._wait(orphaned, _RECORD_SECONDS)
+
+    async def _wait(self, orphaned: asyncio.Event, seconds: float) -> None:
         deadline = self._loop.time() + seconds
         while self._open() and not orphaned.is_set() and self._loop.time() < deadline:
             # Again in each round: a handshake may just have ended.
@@ -147,9 +157,6 @@ class Acceptor:
                 await asyncio.wait_for(self._closed.wait(), 0.1)
             except TimeoutError:
                 continue
-        self._server.abort()
-        for task in self._starting:
-            task.cancel()
 
     def _open(self) -> int:
         return self._server.connections + len(self._starting)

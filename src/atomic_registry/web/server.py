@@ -47,6 +47,8 @@ _logger = structlog.get_logger(__name__)
 
 _SENDFILE_BYTES = 4 * 1024 * 1024
 _WRITE_BYTES = 1024 * 1024
+# Between two requests of a client that has more to ask; closing earlier would lose one in flight.
+_BUSY_SECONDS = 1.0
 _UNREADABLE = Invalid("the request is not valid HTTP/1.1; the connection is closed")
 
 
@@ -113,13 +115,16 @@ class HttpServer:
         return len(self._server.connections)
 
     def close_idle(self) -> None:
-        """Close what waits for a request, end streams; other connections close after their answer."""
+        """Close what waits for a request, end streams; other connections close after their answer.
+
+        A connection that has just begun to wait is left open for a moment, so call this again: its
+        next request may be on the way, and would be lost.
+        """
         # Not aiohttp's `close`: it drops what still arrives of a running upload.
         self.draining = True
         self._streams.end_all()
         for connection in self._server.connections:
-            waiter = connection._waiter  # noqa: SLF001
-            if waiter is not None and not waiter.done():
+            if cast("_Connection", connection).is_still:
                 connection.force_close()
 
     def abort(self) -> None:
@@ -279,6 +284,7 @@ class _Connection(RequestHandler):
     __slots__ = (
         "_head_timer",
         "_http_server",
+        "_made",
         "certificate",
         "peer_certificate",
         "remote",
@@ -299,6 +305,7 @@ class _Connection(RequestHandler):
         )
         self._http_server = server
         self._head_timer: asyncio.TimerHandle | None = None
+        self._made = self._loop.time()
         self.remote = ""
         self.scheme = "http"
         self.certificate: ClientCertificate | None = None
@@ -307,6 +314,15 @@ class _Connection(RequestHandler):
     @property
     def is_draining(self) -> bool:
         return self._http_server.draining
+
+    @property
+    def is_still(self) -> bool:
+        """Whether it waits for a request, and has done so for longer than a busy client takes."""
+        waiter = self._waiter
+        if waiter is None or waiter.done():
+            return False
+        answered = self._next_keepalive_close_time - self._keepalive_timeout
+        return self._loop.time() - max(self._made, answered) > _BUSY_SECONDS
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
