@@ -63,13 +63,18 @@ async def limit(store: MetadataDatabase, *items: KubeObject) -> None:
 class Client:
     """The services of one process."""
 
-    def __init__(self, store: MetadataDatabase) -> None:
+    def __init__(self, store: MetadataDatabase, *, quotas: bool = True) -> None:
         clock, admission = SystemClock(), Admission(OpenPolicy())
-        self.manifests = ManifestService(store, admission, clock)
+        self.manifests = ManifestService(store, admission, clock, quotas=quotas)
         self.bytes = MemoryBlobStore()
-        self.mounts = BlobService(store, self.bytes, OpenPolicy(), clock)
+        self.mounts = BlobService(store, self.bytes, OpenPolicy(), clock, quotas=quotas)
         self.uploads = UploadService(
-            store, self.bytes, clock, node="n", limits=UploadLimits(), admission=admission
+            store,
+            self.bytes,
+            clock,
+            node="n",
+            limits=UploadLimits(quotas=quotas),
+            admission=admission,
         )
 
     async def upload(self, name: RepositoryName, content: bytes) -> StoredBlob:
@@ -127,6 +132,17 @@ class QuotaContract:
 
         await client.upload(NAME, b"1234")
         await client.upload(FAR, b"another project's")
+
+    async def test_a_registry_that_does_not_enforce_limits_takes_all(
+        self, store: MetadataDatabase
+    ) -> None:
+        client = Client(store, quotas=False)
+        await tagged(store, FAR, 1, "a")
+        await limit(store, quota(size=1), stream_limits(images=0))
+
+        await client.upload(NAME, b"123456")
+        await client.push(NAME, "v1")
+        assert await client.mounts.mount(ACTOR, NAME, digest_of(1), FAR)
 
     async def test_a_mount_and_a_tagging_from_elsewhere_count_too(
         self, store: MetadataDatabase

@@ -50,13 +50,17 @@ class FaceClient:
 
 
 async def make_client(
-    root: Path, access: AccessControl | None, blobs: BlobStore | None = None
+    root: Path,
+    access: AccessControl | None,
+    blobs: BlobStore | None = None,
+    *,
+    settings: Settings | None = None,
 ) -> FaceClient:
     url = new_sqlite(root)
     clock = SystemClock()
     metrics = HttpMetrics(((row[0], row[1]) for row in routes.ROWS), workers=1)
     worker = RegistryWorker(
-        Settings(root=root),
+        settings or Settings(root=root),
         open_metadata(url, clock),
         blobs or MemoryBlobStore(),
         access=access,

@@ -53,7 +53,6 @@ class SiteWorld:
             NobodyKnown(),
             metrics=metrics,
             clock=ManualClock(),
-            access_log=False,
         )
 
     async def ask(self, target: str, method: str = "GET", **headers: str) -> Seen:

@@ -13,7 +13,7 @@ from atomic_registry.system.serve import Service, run_services
 from atomic_registry.system.workers import WorkerOptions
 from atomic_registry.web.endpoint import Access, Endpoint, Router
 from atomic_registry.web.guard import Face, Guard, NobodyKnown
-from atomic_registry.web.logs import configure_logging
+from atomic_registry.web.logs import AccessLog, configure_logging
 from atomic_registry.web.messages import Request, Response, Slice, SourceBody
 from atomic_registry.web.metrics import HttpMetrics
 
@@ -94,7 +94,7 @@ def make_guard(root: Path, *, access_log: bool = False) -> Guard:
         NobodyKnown(),
         metrics=metrics,
         clock=SystemClock(),
-        access_log=access_log,
+        access_log=AccessLog(SystemClock()) if access_log else None,
     )
 
 

@@ -3,7 +3,7 @@
 import asyncio
 import ipaddress
 import os
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from pathlib import Path
 
 import structlog
@@ -11,6 +11,7 @@ import structlog
 from atomic_registry.app.access import ANYBODY, AccessControl
 from atomic_registry.app.announcement import allows_all, announce, announce_console
 from atomic_registry.app.console import CONSOLE_ROWS, ConsoleWorker
+from atomic_registry.app.logs import start_logging
 from atomic_registry.app.master import MASTER_ROWS, MasterWorker
 from atomic_registry.app.master_files import (
     ADMINISTRATOR_NAME,
@@ -22,7 +23,7 @@ from atomic_registry.app.registry import RegistryWorker
 from atomic_registry.app.renewals import master_renewal, registry_renewal
 from atomic_registry.clock import SystemClock
 from atomic_registry.config.environment import process_environment
-from atomic_registry.config.settings import Settings, TlsSettings, parse_listen
+from atomic_registry.config.settings import RegistryTlsSettings, Settings, TlsSettings, parse_listen
 from atomic_registry.faces.registry import routes
 from atomic_registry.identity.defaults import ensure_defaults
 from atomic_registry.store.blobs.filesystem import FilesystemBlobStore
@@ -30,9 +31,8 @@ from atomic_registry.store.metadata import open_metadata, prepare_metadata
 from atomic_registry.system.failures import CannotServe
 from atomic_registry.system.renewal import Renewal
 from atomic_registry.system.serve import Service, run_services
-from atomic_registry.system.tls import TlsOptions
+from atomic_registry.system.tls import TLS_VERSIONS, TlsOptions
 from atomic_registry.system.workers import WorkerApp, WorkerOptions
-from atomic_registry.web.logs import configure_logging
 from atomic_registry.web.metrics import HttpMetrics
 from atomic_registry.web.server import ServerLimits
 
@@ -51,13 +51,17 @@ _logger = structlog.get_logger(__name__)
 _CLOCK = SystemClock()
 
 
-def serve(settings: Settings, services: Collection[str] = SERVICES) -> int:
+def serve(
+    settings: Settings, services: Collection[str] = SERVICES, *, ignored: Sequence[str] = ()
+) -> int:
     """Run the services until they are told to stop; return the exit code.
+
+    `ignored` are keys of the configuration that have no effect; the log says so.
 
     Raises:
         CannotServe, DomainError, OSError: they cannot start; the message says what to do.
     """
-    configure_logging(level=settings.log.level.upper())
+    start_logging(settings.log, ignored)
     if settings.access.policy == "open":
         refuse_open_policy_in_public(parse_listen(settings.http.listen)[0])
     for directory in (settings.root, settings.datastore_directory, settings.storage_directory):
@@ -85,13 +89,13 @@ def serve(settings: Settings, services: Collection[str] = SERVICES) -> int:
     )
 
 
-def serve_console(settings: Settings) -> int:
+def serve_console(settings: Settings, *, ignored: Sequence[str] = ()) -> int:
     """Run the console until it is told to stop; it needs neither the database nor the keys.
 
     Raises:
         CannotServe, OSError: it cannot start; the message says what to do.
     """
-    configure_logging(level=settings.log.level.upper())
+    start_logging(settings.log, ignored)
     settings.root.mkdir(mode=0o770, parents=True, exist_ok=True)
     metrics = HttpMetrics(CONSOLE_ROWS, workers=1)
 
@@ -182,7 +186,7 @@ def _registry_service(settings: Settings, files: MasterFiles | None) -> Service:
         await worker.start(expires_uploads=index == 0)
         return worker
 
-    tls = _own_tls(http.tls)
+    tls = _registry_tls(http.tls)
     renewal = None
     if tls is not None and settings.master.makes_files:
         renewal = registry_renewal(settings, tls, _CLOCK)
@@ -198,6 +202,20 @@ def _own_tls(tls: TlsSettings) -> TlsOptions | None:
     if tls.certificate is None or tls.key is None:
         return None
     return TlsOptions(certificate=tls.certificate, key=tls.key)
+
+
+def _registry_tls(tls: RegistryTlsSettings) -> TlsOptions | None:
+    if tls.certificate is None or tls.key is None:
+        return None
+    authorities = [part.strip() for part in tls.client_authorities.split(",") if part.strip()]
+    return TlsOptions(
+        certificate=tls.certificate,
+        key=tls.key,
+        proxy_cas=tuple(map(Path, authorities)),
+        requires_client=bool(authorities),
+        minimum=TLS_VERSIONS[tls.minimum],
+        ciphers=tls.ciphers,
+    )
 
 
 def _master_service(settings: Settings, files: MasterFiles) -> Service:

@@ -1,6 +1,7 @@
 """The console service in its worker process."""
 
 from atomic_registry.app.images import registry_host
+from atomic_registry.app.logs import access_log
 from atomic_registry.app.master_files import default_public_url
 from atomic_registry.clock import Clock
 from atomic_registry.config.settings import Settings
@@ -41,7 +42,7 @@ class ConsoleWorker:
             NobodyKnown(),
             metrics=metrics,
             clock=clock,
-            access_log=settings.log.access,
+            access_log=access_log(settings.log, clock),
         )
 
     async def close(self) -> None:

@@ -51,6 +51,8 @@ class Images:
 
 def registry_host(settings: Settings, master_url: str) -> str:
     """Return the address that clients push to and pull from, as image references have it."""
+    if settings.http.public_host:
+        return settings.http.public_host
     host, port = parse_listen(settings.http.listen)
     if host in _EVERY_ADDRESS:
         host = urlsplit(master_url).hostname or host

@@ -10,6 +10,7 @@ from typing import cast
 from atomic_registry.app.access import AccessControl
 from atomic_registry.app.events import EventCounting, EventReading
 from atomic_registry.app.images import Images, registry_host
+from atomic_registry.app.logs import access_log
 from atomic_registry.app.master_files import MasterFiles
 from atomic_registry.app.quotas import Quotas
 from atomic_registry.app.site import site_options
@@ -144,7 +145,7 @@ class MasterWorker:
             self.access.credentials,
             metrics=metrics,
             clock=clock,
-            access_log=settings.log.access,
+            access_log=access_log(settings.log, clock),
         )
 
     async def start(self, *, cleans_up: bool) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 
 import structlog
@@ -10,8 +11,11 @@ import structlog
 from atomic_registry.app.access import AccessControl
 from atomic_registry.app.compaction import make_compaction
 from atomic_registry.app.events import EventCounting
+from atomic_registry.app.gates import registry_gate
+from atomic_registry.app.logs import access_log
 from atomic_registry.clock import SystemClock
-from atomic_registry.config.settings import Settings
+from atomic_registry.config.registry_values import read_headers
+from atomic_registry.config.settings import Settings, UploadSettings
 from atomic_registry.content.admission import Admission
 from atomic_registry.content.blobs import BlobService
 from atomic_registry.content.leases import UploadLimits
@@ -28,7 +32,7 @@ from atomic_registry.faces.registry.listings import ListingHandlers
 from atomic_registry.faces.registry.manifests import ManifestHandlers
 from atomic_registry.faces.registry.token import NoTokens, TokenHandlers
 from atomic_registry.faces.registry.uploads import UploadHandlers
-from atomic_registry.identity.policy import OpenPolicy, Policy
+from atomic_registry.identity.policy import OpenPolicy, Policy, Verb
 from atomic_registry.store.metadata import MetadataDatabase
 from atomic_registry.web.endpoint import Router
 from atomic_registry.web.forwarded import Forwarding
@@ -39,7 +43,6 @@ from atomic_registry.web.metrics import HttpMetrics
 
 _logger = structlog.get_logger(__name__)
 _CLOCK = SystemClock()
-_EXPIRY_INTERVAL_SECONDS = 600.0
 _DEFAULT_HEADERS = {
     "Docker-Distribution-Api-Version": "registry/2.0",
     "X-Content-Type-Options": "nosniff",
@@ -68,6 +71,7 @@ class RegistryWorker:
             None if access is None else EventCounting(settings, metadata, access.directory, _CLOCK)
         )
         self._cleaning: list[asyncio.Task[None]] = []
+        self._expiry = _expiry(settings)
         self._compaction = make_compaction(settings, metadata, _CLOCK)
         self._uploads = UploadService(
             metadata,
@@ -78,16 +82,21 @@ class RegistryWorker:
             limits=UploadLimits(
                 lease=timedelta(seconds=settings.uploads.lease_seconds),
                 expiry=timedelta(hours=settings.uploads.expire_hours),
+                quotas=settings.limits.quotas,
             ),
         )
         handlers = self._build_handlers(settings, blobs, policy)
         face = Face(
             name="registry",
-            router=Router(routes.endpoints(handlers, metadata.hot), routes.CONVERTERS),
+            router=Router(
+                routes.endpoints(handlers, metadata.hot, closed=_closed(settings)),
+                routes.CONVERTERS,
+            ),
             render_error=render_error if access is None else _challenger(settings),
             render_internal=render_internal,
-            default_headers=_DEFAULT_HEADERS,
+            default_headers={**_DEFAULT_HEADERS, **read_headers(settings.http.headers)},
             forwarding=Forwarding() if access is None else access.forwarding,
+            gate=registry_gate(settings.limits),
             on_denied=None if self._counting is None else self._counting.denied,
         )
         self.guard = Guard(
@@ -96,14 +105,16 @@ class RegistryWorker:
             NobodyKnown() if access is None else access.credentials,
             metrics=metrics,
             clock=_CLOCK,
-            access_log=settings.log.access,
+            access_log=access_log(settings.log, _CLOCK),
         )
 
     def _build_handlers(
         self, settings: Settings, blobs: BlobStore, policy: Policy
     ) -> routes.Handlers:
         access = self._access
-        blob_service = BlobService(self._metadata, blobs, policy, _CLOCK)
+        blob_service = BlobService(
+            self._metadata, blobs, policy, _CLOCK, quotas=settings.limits.quotas
+        )
         page_size = settings.limits.page_size
         return routes.Handlers(
             manifests=ManifestHandlers(
@@ -112,6 +123,7 @@ class RegistryWorker:
                     Admission(policy),
                     _CLOCK,
                     history_kept=settings.images.history_kept,
+                    quotas=settings.limits.quotas,
                 ),
                 max_bytes=settings.limits.manifest_bytes,
                 on_pull=None if self._counting is None else self._counting.pulled,
@@ -135,8 +147,9 @@ class RegistryWorker:
             self._counting.start(cleans_up=expires_uploads)
         await self._uploads.release_leases(f"{self._node}/")
         if expires_uploads:
-            for work in (self._expire_uploads(), self._compaction.run()):
-                self._cleaning.append(asyncio.create_task(work))
+            self._cleaning.append(asyncio.create_task(self._compaction.run()))
+            if self._expiry.expires:
+                self._cleaning.append(asyncio.create_task(self._expire_uploads()))
 
     async def close(self) -> None:
         """Stop the work in the background and let go of the database."""
@@ -158,7 +171,7 @@ class RegistryWorker:
                     _logger.info("abandoned uploads removed", count=count)
             except DomainError as error:
                 _logger.warning("abandoned uploads not removed", reason=error.message)
-            await asyncio.sleep(_EXPIRY_INTERVAL_SECONDS)
+            await asyncio.sleep(self._expiry.interval_seconds)
 
     async def _render_metrics(self) -> bytes:
         try:
@@ -188,4 +201,17 @@ def _challenger(
 ) -> Callable[[DomainError, Request | None], Response]:
     scheme = "https" if settings.http.tls.certificate else "http"
     origin = f"{scheme}://{settings.http.listen}"
-    return Challenger(default_origin=origin).render_error
+    return Challenger(default_origin=origin, token_origin=settings.http.token_url).render_error
+
+
+def _closed(settings: Settings) -> frozenset[Verb]:
+    if settings.storage.read_only:
+        return frozenset({Verb.PUSH, Verb.DELETE})
+    return frozenset() if settings.storage.deletes else frozenset({Verb.DELETE})
+
+
+def _expiry(settings: Settings) -> UploadSettings:
+    """Return how abandoned uploads are removed: not at all from a storage that is not written."""
+    if settings.storage.read_only:
+        return replace(settings.uploads, expires=False)
+    return settings.uploads

@@ -5,7 +5,12 @@ from pathlib import Path
 
 import click
 
-from atomic_registry.cli.settings import config_option, load_or_fail, root_option
+from atomic_registry.cli.settings import (
+    config_option,
+    load_or_fail,
+    registry_config_option,
+    root_option,
+)
 from atomic_registry.config.render import render_page as render_configuration_page
 from atomic_registry.config.render import render_sample, render_show
 
@@ -51,6 +56,7 @@ def command() -> None:
 @command.command("show")
 @root_option
 @config_option
+@registry_config_option
 @click.option("--origin", is_flag=True, help="Say beside each value where it comes from.")
 def show(root: Path | None, config_file: Path | None, *, origin: bool) -> None:
     """Print the settings in force; secrets are hidden.
@@ -59,20 +65,25 @@ def show(root: Path | None, config_file: Path | None, *, origin: bool) -> None:
     Example:
       atomic-registry config show --origin
     """
-    click.echo(render_show(load_or_fail({"root": root}, config_file), origin=origin), nl=False)
+    loaded = load_or_fail({"root": root}, config_file)
+    click.echo(render_show(loaded, origin=origin), nl=False)
 
 
 @command.command("check")
 @root_option
 @config_option
+@registry_config_option
 def check(root: Path | None, config_file: Path | None) -> None:
     """Say whether the settings can be used; exit code 1 and all mistakes if not.
 
     \b
-    Example:
+    Examples:
       atomic-registry config check --config ./new.yaml
+      atomic-registry config check --registry-config ./config.yml
     """
-    load_or_fail({"root": root}, config_file)
+    loaded = load_or_fail({"root": root}, config_file)
+    if loaded.ignored:
+        click.echo("keys without effect here: " + ", ".join(loaded.ignored))
     click.echo("the settings are fine")
 
 

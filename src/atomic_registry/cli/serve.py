@@ -7,8 +7,10 @@ import click
 from atomic_registry.cli.settings import (
     config_option,
     load_or_fail,
+    loglevel_option,
     misconfigured,
     mistakes_text,
+    registry_config_option,
     root_option,
 )
 from atomic_registry.config.load import ConfigInvalid
@@ -21,6 +23,7 @@ from atomic_registry.errors import DomainError
 )
 @root_option
 @config_option
+@registry_config_option
 @click.option("--registry-listen", metavar="HOST:PORT", help="Where the registry listens.")
 @click.option(
     "--identity-provider",
@@ -31,6 +34,7 @@ from atomic_registry.errors import DomainError
 @click.option(
     "--workers", type=click.IntRange(min=0), help="Worker processes; 0 means one per core."
 )
+@loglevel_option
 def command(
     service: str,
     root: Path | None,
@@ -65,8 +69,9 @@ def command(
 
     try:
         if service == "console":
-            return serve_console(loaded.settings)
-        return serve(loaded.settings, SERVICES if service == "all" else (service,))
+            return serve_console(loaded.settings, ignored=loaded.ignored)
+        services = SERVICES if service == "all" else (service,)
+        return serve(loaded.settings, services, ignored=loaded.ignored)
     except ConfigInvalid as error:
         raise misconfigured(mistakes_text(error)) from error
     except (CannotServe, SchemaTooNew) as error:

@@ -7,6 +7,7 @@ import click
 
 from atomic_registry.config.environment import process_environment
 from atomic_registry.config.load import ConfigInvalid, Loaded, load
+from atomic_registry.config.original import read_original
 
 root_option = click.option(
     "--root",
@@ -21,11 +22,46 @@ config_option = click.option(
 )
 
 
+_REGISTRY_CONFIG, _LOG_LEVEL = f"{__name__}.registry_config", f"{__name__}.log_level"
+_DEBUG = 4
+
+
+def _keep_file(context: click.Context, _: click.Parameter, path: Path | None) -> None:
+    context.meta[_REGISTRY_CONFIG] = path
+
+
+def _keep_level(context: click.Context, _: click.Parameter, number: int | None) -> None:
+    if number is not None:
+        context.meta[_LOG_LEVEL] = "debug" if number >= _DEBUG else "info"
+
+
+# These two are read by `load_or_fail` itself.
+registry_config_option = click.option(
+    "--registry-config",
+    type=click.Path(path_type=Path),
+    expose_value=False,
+    callback=_keep_file,
+    help="The registry's file in the form of Docker Distribution, `config.yml`; else the one that "
+    "REGISTRY_CONFIGURATION_PATH names.",
+)
+loglevel_option = click.option(
+    "--loglevel",
+    type=click.IntRange(0, 10),
+    expose_value=False,
+    callback=_keep_level,
+    help="As the original counts: up to 3 is `info`, from 4 on `debug`.",
+)
+
+
 def load_or_fail(flags: Mapping[str, object], config_file: Path | None) -> Loaded:
     """Return the settings, or end the command with the list of all mistakes."""
+    meta = click.get_current_context().meta
     try:
         files = [] if config_file is None else [config_file]
-        return load(flags, process_environment(), files)
+        environment = process_environment()
+        foreign = read_original(environment, meta.get(_REGISTRY_CONFIG))
+        given = {**flags, "log.level": meta.get(_LOG_LEVEL)}
+        return load(given, environment, files, foreign=foreign)
     except ConfigInvalid as error:
         raise misconfigured(mistakes_text(error)) from error
 

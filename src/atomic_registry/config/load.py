@@ -15,6 +15,7 @@ from atomic_registry.config.options import (
     list_options,
     section_help,
 )
+from atomic_registry.config.registry_values import read_fields, read_headers
 from atomic_registry.config.settings import Settings, parse_listen, parse_networks
 
 FILE_NAME = "config.yaml"
@@ -52,22 +53,46 @@ class Loaded:
     settings: Settings
     values: Mapping[str, Value]
     origins: Mapping[str, str]
+    ignored: tuple[str, ...] = ()
+
+
+Given = tuple[Option, Value, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Foreign:
+    """What sources in the form of the original product set: a file, and variables.
+
+    `ignored` are their keys that have no effect here.
+    """
+
+    file: tuple[Given, ...] = ()
+    environment: tuple[Given, ...] = ()
+    mistakes: tuple[Mistake, ...] = ()
+    ignored: tuple[str, ...] = ()
 
 
 def load(
-    flags: Mapping[str, object], environment: Mapping[str, str], files: Sequence[Path]
+    flags: Mapping[str, object],
+    environment: Mapping[str, str],
+    files: Sequence[Path],
+    *,
+    foreign: Foreign | None = None,
 ) -> Loaded:
     """Return the settings: defaults < files < environment < flags.
 
     `flags` maps dotted keys to values, where None means that the flag was not given.
-    `<root>/config.yaml` is read before `files` when it exists.
+    `<root>/config.yaml` is read before `files` when it exists. The file of `foreign` ranks between
+    the two, its variables below those of our own.
 
     Raises:
         ConfigInvalid: with all mistakes of all sources.
     """
     merge = _Merge()
+    foreign = foreign or Foreign()
     sources = [source for path in files for source in merge.read_file(path)]
-    above = [*sources, *merge.read_environment(environment), *merge.read_flags(flags)]
+    above = [*foreign.file, *sources, *foreign.environment]
+    above += [*merge.read_environment(environment), *merge.read_flags(flags)]
     for item in above:
         merge.apply(*item)
     root = merge.values["root"]
@@ -78,13 +103,12 @@ def load(
         for item in above:
             merge.apply(*item)
     settings = build(merge.values)
-    mistakes = [*merge.mistakes, *_cross_checks(settings, merge.origins)]
+    mistakes = [*foreign.mistakes, *merge.mistakes, *_cross_checks(settings, merge.origins)]
     if mistakes:
         raise ConfigInvalid(mistakes)
-    return Loaded(settings=settings, values=merge.values, origins=merge.origins)
-
-
-_Given = tuple[Option, Value, str]
+    return Loaded(
+        settings=settings, values=merge.values, origins=merge.origins, ignored=foreign.ignored
+    )
 
 
 class _Merge:
@@ -100,7 +124,7 @@ class _Merge:
         self.values[option.key] = value
         self.origins[option.key] = origin
 
-    def apply_root_file(self, given: Iterable[_Given], path: Path) -> None:
+    def apply_root_file(self, given: Iterable[Given], path: Path) -> None:
         for option, value, origin in given:
             if option.key == "root":
                 reason = "the file lies in the root, so it cannot move the root"
@@ -109,32 +133,18 @@ class _Merge:
             else:
                 self.apply(option, value, origin)
 
-    def read_file(self, path: Path) -> list[_Given]:
+    def read_file(self, path: Path) -> list[Given]:
         """Return what the YAML file sets."""
         try:
-            with path.open("rb") as file:
-                content = file.read(MAX_FILE_BYTES + 1)
-            if len(content) > MAX_FILE_BYTES:
-                self._wrong(str(path), "", f"it is larger than {MAX_FILE_BYTES} bytes")
-                return []
-            document = yaml.load(content, Loader=UniqueKeyLoader)  # noqa: S506 - a safe loader
-        except OSError as error:
-            self._wrong(str(path), "", error.strerror or str(error), "is the path right?")
+            return list(self._section(read_yaml_file(path), "", str(path)))
+        except ConfigInvalid as error:
+            self.mistakes += error.mistakes
             return []
-        except (yaml.YAMLError, ValueError, RecursionError) as error:
-            self._wrong(str(path), "", f"it is not YAML: {yaml_reason(error)}")
-            return []
-        if document is None:
-            return []
-        if not isinstance(document, dict):
-            self._wrong(str(path), "", "it must be a mapping of keys to values")
-            return []
-        return list(self._section(document, "", str(path)))
 
-    def read_environment(self, environment: Mapping[str, str]) -> list[_Given]:
+    def read_environment(self, environment: Mapping[str, str]) -> list[Given]:
         """Return what the variables with our prefix set."""
         by_variable = {option.variable: option for option in self.options.values()}
-        given: list[_Given] = []
+        given: list[Given] = []
         for name in sorted(environment):
             if not name.startswith(ENVIRONMENT_PREFIX) or name.startswith(_SERVICE_LINKS):
                 continue
@@ -149,9 +159,9 @@ class _Merge:
                 self._wrong("environment", name, str(error))
         return given
 
-    def read_flags(self, flags: Mapping[str, object]) -> list[_Given]:
+    def read_flags(self, flags: Mapping[str, object]) -> list[Given]:
         """Return what the flags that were given set."""
-        given: list[_Given] = []
+        given: list[Given] = []
         for key, raw in flags.items():
             if raw is None:
                 continue
@@ -163,7 +173,7 @@ class _Merge:
 
     def _section(
         self, section: Mapping[object, object], prefix: str, origin: str
-    ) -> Iterator[_Given]:
+    ) -> Iterator[Given]:
         sections = section_help()
         for name, raw in section.items():
             key = f"{prefix}{name}"
@@ -213,6 +223,8 @@ def _check_texts(settings: Settings, origins: Mapping[str, str]) -> Iterator[Mis
         ("master.listen", settings.master.listen, parse_listen),
         ("console.listen", settings.console.listen, parse_listen),
         ("http.trusted_proxies", settings.http.trusted_proxies, parse_networks),
+        ("http.headers", settings.http.headers, read_headers),
+        ("log.fields", settings.log.fields, read_fields),
     ]
     for key, text, parse in texts:
         try:
@@ -228,6 +240,34 @@ def _nearest(word: str, known: Iterable[str]) -> str:
     if not close and "." not in word:
         close = [key for key in known if key.endswith(f".{word}")][:1]
     return f"did you mean {close[0]}?" if close else "`atomic-registry config sample` lists all"
+
+
+def read_yaml_file(path: Path) -> dict[object, object]:
+    """Return the mapping in a YAML file; an empty file is an empty one.
+
+    Raises:
+        ConfigInvalid: it cannot be read, or holds something else.
+    """
+    reason, hint = "", ""
+    try:
+        with path.open("rb") as file:
+            content = file.read(MAX_FILE_BYTES + 1)
+        document = None
+        if len(content) > MAX_FILE_BYTES:
+            reason = f"it is larger than {MAX_FILE_BYTES} bytes"
+        else:
+            document = yaml.load(content, Loader=UniqueKeyLoader)  # noqa: S506 - a safe loader
+    except OSError as error:
+        reason, hint = error.strerror or str(error), "is the path right?"
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        reason = f"it is not YAML: {yaml_reason(error)}"
+    else:
+        if document is None and not reason:
+            return {}
+        if isinstance(document, dict):
+            return document
+        reason = reason or "it must be a mapping of keys to values"
+    raise ConfigInvalid([Mistake(origin=str(path), key="", reason=reason, hint=hint)])
 
 
 def yaml_reason(error: Exception) -> str:

@@ -1,10 +1,13 @@
 """Texts made from the options: what is in force, a sample file, the documentation page."""
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 from atomic_registry.config.load import Loaded
 from atomic_registry.config.options import Option, Value, list_options, section_help
+from atomic_registry.config.original import VARIABLES
+from atomic_registry.config.registry_keys import KEYS
 
 HIDDEN = "***"
 
@@ -64,7 +67,39 @@ def render_page() -> str:
             lines += ["| key | environment | default | meaning |", "|---|---|---|---|"]
             current = section
         lines.append(_row(option))
-    return "\n".join(lines) + "\n"
+    return "\n".join([*lines, *_original_tables()]) + "\n"
+
+
+def _original_tables() -> Iterator[str]:
+    yield from (
+        "",
+        "## `config.yml` of Docker Distribution",
+        "",
+        "`serve --registry-config FILE`, or `REGISTRY_CONFIGURATION_PATH`, names a file in the",
+        "form of the original registry.",
+        "Any path in it can be set by a variable: `REGISTRY_STORAGE_DELETE_ENABLED=false`,",
+        "`REGISTRY_HTTP_TLS_CLIENTCAS_0=/ca.crt`,",
+        '`REGISTRY_STORAGE_MAINTENANCE_READONLY={"enabled":true}`.',
+        "Such a variable goes before the files, a variable `ATOMIC_REGISTRY_...` before it.",
+        "Options of the middleware `openshift` read `middleware.repository.openshift.<option>`.",
+        "Keys without effect are listed once in the log, and by `atomic-registry config check`;",
+        "refused ones keep the service from starting when they ask for something.",
+        "",
+        "| key | what happens |",
+        "|---|---|",
+    )
+    yield from (f"| `{key.path}` | {key.effect} |" for key in KEYS.values())
+    yield from (
+        "",
+        "## Variables of the sysconfig files",
+        "",
+        "Besides those above, `OPTIONS` holds flags of the service, such as `--loglevel=4`;",
+        "`DOCKER_REGISTRY_SERVICE_HOST` and `_PORT` set `http.public_host` where nothing else does.",
+        "",
+        "| variable | what happens |",
+        "|---|---|",
+    )
+    yield from (f"| `{variable.name}` | {variable.effect} |" for variable in VARIABLES)
 
 
 def _row(option: Option) -> str:

@@ -12,6 +12,8 @@ from typing import Literal, TypeVar
 IdentityProviderChoice = Literal["anypassword", "htpasswd"]
 AccessPolicy = Literal["rbac", "open"]
 LogLevel = Literal["debug", "info", "warning", "error"]
+LogFormat = Literal["auto", "json", "text", "logstash"]
+TlsVersion = Literal["1.2", "1.3"]
 MAX_PORT = 65535
 
 _T = TypeVar("_T")
@@ -67,6 +69,27 @@ class TlsSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RegistryTlsSettings:
+    """The certificate of the listener, and how it is spoken to; without one: clear HTTP."""
+
+    certificate: Path | None = option(
+        None, "File with the server's certificate and its chain, in PEM. Set together with `key`."
+    )
+    key: Path | None = option(None, "File with the private key of the certificate, in PEM.")
+    minimum: TlsVersion = option("1.2", "The oldest version of TLS that is spoken.")
+    ciphers: str = option(
+        "",
+        "Cipher suites of TLS 1.2 by OpenSSL's names, joined by colons; unset means those of the "
+        "system that are strong.",
+    )
+    client_authorities: str = option(
+        "",
+        "Files with certificates of authorities, joined by commas. With any, nobody connects who "
+        "has no certificate of one of them; who they are is asked as before.",
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class HttpSettings:
     """The listener of the registry and how long it waits for clients."""
 
@@ -92,7 +115,20 @@ class HttpSettings:
         "Networks of proxies whose `X-Forwarded-*` headers are believed, joined by commas, for "
         "example `10.0.0.0/8,fd00::/8`.",
     )
-    tls: TlsSettings = dataclasses.field(default_factory=TlsSettings)
+    headers: str = option(
+        "", 'Headers that go with each answer, as a JSON object: `{"X-Frame-Options": "deny"}`.'
+    )
+    public_host: str = option(
+        "",
+        "`HOST:PORT` by which clients reach the registry, as references to images have it; unset "
+        "means the name of the master, and the port of `listen`.",
+    )
+    token_url: str = option(
+        "",
+        "`https://HOST:PORT` of the registry that clients are sent to for tokens; unset means the "
+        "one that they have reached it by.",
+    )
+    tls: RegistryTlsSettings = dataclasses.field(default_factory=RegistryTlsSettings)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -178,6 +214,12 @@ class StorageSettings:
     directory: Path | None = option(
         None, "Directory for the bytes of blobs; unset means `registry` below `root`."
     )
+    deletes: bool = option(
+        True, "Whether manifests, tags and blobs can be deleted at the registry."
+    )
+    read_only: bool = option(
+        False, "Serve pulls only, for example while the storage is copied: pushes get 405."
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -187,6 +229,8 @@ class UploadSettings:
     expire_hours: int = option(
         24, "An upload that nobody continues for so long is removed.", minimum=1
     )
+    expires: bool = option(True, "Whether they are removed at all.")
+    interval_seconds: int = option(600, "How often they are looked for.", minimum=1)
     lease_seconds: int = option(
         60,
         "How long an upload stays reserved for a request whose worker died.",
@@ -204,6 +248,23 @@ class LimitSettings:
     page_size: int = option(
         1000, "Entries in one page of a list, at most.", minimum=1, maximum=100_000
     )
+
+    quotas: bool = option(
+        True, "Whether pushes are held to the limit ranges and quotas of their project."
+    )
+    reads_running: int = option(
+        0,
+        "How many pulls run at once, per worker process; 0 means any number. Further ones wait, "
+        "or get 429.",
+        minimum=0,
+    )
+    reads_waiting: int = option(0, "How many pulls may wait until others end.", minimum=0)
+    reads_wait_seconds: int = option(30, "How long a pull may wait.", minimum=1)
+    writes_running: int = option(
+        0, "How many requests of pushes and deletions run at once, as for pulls.", minimum=0
+    )
+    writes_waiting: int = option(0, "How many of those may wait.", minimum=0)
+    writes_wait_seconds: int = option(30, "How long one of those may wait.", minimum=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -254,6 +315,14 @@ class LogSettings:
 
     level: LogLevel = option("info", "The least severe messages to log.")
     access: bool = option(True, "Log one line per request.")
+    format: LogFormat = option(
+        "auto",
+        "`text` for people, `json`, or `logstash` with the names that Logstash expects; `auto` is "
+        "text on a terminal, else JSON.",
+    )
+    fields: str = option(
+        "", 'Fields that each line has besides, as a JSON object: `{"site": "north"}`.'
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

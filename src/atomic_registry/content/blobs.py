@@ -27,8 +27,15 @@ class BlobService:
     """A blob is readable through a repository that links it, and through no other."""
 
     def __init__(
-        self, metadata: MetadataStore, blobs: BlobStore, policy: Policy, clock: Clock
+        self,
+        metadata: MetadataStore,
+        blobs: BlobStore,
+        policy: Policy,
+        clock: Clock,
+        *,
+        quotas: bool = True,
     ) -> None:
+        self._quotas = quotas
         self._metadata = metadata
         self._blobs = blobs
         self._policy = policy
@@ -87,12 +94,16 @@ class BlobService:
                 if blob:
                     self._admission.check(tx, actor, target)
                     entered = self._admission.enter(tx, target, now)
-                    require_bytes(tx, target.project, {digest: blob.size})
+                    self._require_bytes(tx, target.project, blob)
                     tx.blobs.link(entered.id, digest, now)
                     return True
             return False
 
         return await self._metadata.write(commit_mount)
+
+    def _require_bytes(self, tx: Transaction, project: str, blob: StoredBlob) -> None:
+        if self._quotas:
+            require_bytes(tx, project, {blob.digest: blob.size})
 
     async def delete(self, repository: RepositoryName, digest: Digest) -> None:
         """Take the blob out of the repository at once.

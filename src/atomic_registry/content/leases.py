@@ -43,10 +43,14 @@ class Chunk:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UploadLimits:
-    """How long a lease runs without renewal, and an idle session lives."""
+    """How long a lease runs without renewal, and an idle session lives.
+
+    `quotas` tells whether uploads are held to the limits of their project.
+    """
 
     lease: timedelta = timedelta(seconds=60)
     expiry: timedelta = timedelta(hours=24)
+    quotas: bool = True
 
 
 class UploadLease:
@@ -95,7 +99,9 @@ class UploadLease:
             session = tx.uploads.claim(
                 repository, upload_id, owner=self.owner, now=now, until=self.until()
             )
-            return session, session is not None and limits_blobs(tx, repository.project)
+            if session is None or not self._limits.quotas:
+                return session, False
+            return session, limits_blobs(tx, repository.project)
 
         session, self._is_limited = await self._metadata.write(claim, durable=False)
         if session is None:

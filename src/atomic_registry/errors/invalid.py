@@ -137,8 +137,9 @@ class Unsupported(DomainError):
 class MethodUnsupported(Unsupported):
     """The endpoint exists, but not with this method."""
 
-    def __init__(self, *, method: str, allowed: Sequence[str]) -> None:
-        super().__init__(what=f"method {shorten(method)}", hint=f"use {', '.join(allowed)}")
+    def __init__(self, *, method: str, allowed: Sequence[str], hint: str = "") -> None:
+        hint = hint or f"use {', '.join(allowed)}"
+        super().__init__(what=f"method {shorten(method)}", hint=hint)
         self.allowed = tuple(allowed)
 
 

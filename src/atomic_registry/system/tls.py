@@ -12,6 +12,7 @@ import structlog
 from atomic_registry.identity.client_certificates import ClientAuthority
 
 _logger = structlog.get_logger(__name__)
+TLS_VERSIONS = {"1.2": ssl.TLSVersion.TLSv1_2, "1.3": ssl.TLSVersion.TLSv1_3}
 _POLL_SECONDS = 2.0
 _FAST_BUFFER = 256 * 1024
 SMALL_BUFFER = 32 * 1024
@@ -33,7 +34,7 @@ class TlsOptions:
 
     Clients may show a certificate of `client_ca`, which stands for an account, or of one of
     `proxy_cas`, which does not. Both need a restart to change. `buffer_bytes` is the memory that a
-    connection holds for what it receives.
+    connection holds for what it receives. With `requires_client` nobody connects without one.
     """
 
     certificate: Path
@@ -41,7 +42,9 @@ class TlsOptions:
     named: tuple[NamedPair, ...] = ()
     client_ca: Path | None = None
     proxy_cas: tuple[Path, ...] = ()
+    requires_client: bool = False
     minimum: ssl.TLSVersion = ssl.TLSVersion.TLSv1_2
+    ciphers: str = ""
     buffer_bytes: int = _FAST_BUFFER
 
     def limit_buffers(self) -> None:
@@ -149,11 +152,14 @@ class _Pair:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.minimum_version = self._options.minimum
         context.load_cert_chain(self._certificate, self._key)
+        if self._options.ciphers:
+            context.set_ciphers(self._options.ciphers)
         context.set_alpn_protocols(["http/1.1"])
         # Of the context that a connection ends up with counts the list of authorities as well.
         authorities = [self._options.client_ca, *self._options.proxy_cas]
         for path in filter(None, authorities):
-            context.verify_mode = ssl.CERT_OPTIONAL
+            is_required = self._options.requires_client
+            context.verify_mode = ssl.CERT_REQUIRED if is_required else ssl.CERT_OPTIONAL
             context.load_verify_locations(path)
         return context
 

@@ -15,6 +15,7 @@ from atomic_registry.identity.policy import Policy, require, require_right
 from atomic_registry.web.cors import Cors
 from atomic_registry.web.endpoint import Access, Endpoint, Router
 from atomic_registry.web.forwarded import Forwarding
+from atomic_registry.web.gate import Gate, no_gate
 from atomic_registry.web.impersonation import Impersonator
 from atomic_registry.web.logs import AccessLog
 from atomic_registry.web.messages import Request, Response, StreamBody
@@ -44,6 +45,8 @@ class Face:
     cors: Cors = field(default_factory=Cors)
     impersonator: Impersonator | None = None
     time_limit: Callable[[Request], float | None] = _unlimited
+    gate: Callable[[Access, Request], Gate | None] = no_gate
+    """Says which requests may not run in any number."""
     on_denied: Callable[[Request, Denied], None] | None = None
     """Told of each request that is refused to somebody who is known."""
 
@@ -93,7 +96,7 @@ class Guard:
         *,
         metrics: HttpMetrics,
         clock: Clock,
-        access_log: bool = True,
+        access_log: AccessLog | None = None,
     ) -> None:
         self.face = face
         self.clock = clock
@@ -103,7 +106,7 @@ class Guard:
         self._policy = policy
         self._authenticator = authenticator
         self._metrics = metrics
-        self._access_log = AccessLog(clock) if access_log else None
+        self._access_log = access_log
 
     async def serve(self, request: Request) -> Response:
         """Answer the request; raises nothing but cancellation."""
@@ -124,7 +127,7 @@ class Guard:
                     if access.right is not None:
                         await self._decide(partial(self._assume, request))
                     await self._decide(partial(self._require, request, access))
-                response = await self._handle(endpoint, request)
+                response = await self._admit(endpoint, request)
             except DomainError as error:
                 if isinstance(error, Denied) and self.face.on_denied is not None:
                     self.face.on_denied(request, error)
@@ -160,6 +163,23 @@ class Guard:
         except DomainError as error:
             response = face.render_error(error, request)
         self._complete(request, response, endpoint.path, start)
+        return response
+
+    async def _admit(self, endpoint: Endpoint, request: Request) -> Response:
+        gate = self.face.gate(endpoint.access, request)
+        if gate is None:
+            return await self._handle(endpoint, request)
+        await gate.enter()
+        try:
+            response = await self._handle(endpoint, request)
+        except BaseException:
+            gate.leave()
+            raise
+        if isinstance(response.body, StreamBody):
+            # The work of a stream begins now.
+            response.body.on_end = (*response.body.on_end, gate.leave)
+        else:
+            gate.leave()
         return response
 
     async def _handle(self, endpoint: Endpoint, request: Request) -> Response:

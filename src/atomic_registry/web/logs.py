@@ -3,8 +3,9 @@
 import logging
 import re
 import sys
-from collections.abc import MutableMapping
-from typing import Any, TextIO
+from collections.abc import Mapping, MutableMapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, TextIO
 
 import msgspec
 import structlog
@@ -17,9 +18,39 @@ _encode = msgspec.json.Encoder().encode
 _access = structlog.get_logger("atomic_registry.access")
 
 
-def configure_logging(*, level: str = "INFO", stream: TextIO | None = None) -> None:
+LogFormat = Literal["auto", "json", "text", "logstash"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogStyle:
+    """What log lines look like, and the fields that each has besides; its own go before these."""
+
+    format: LogFormat = "auto"
+    fields: Mapping[str, str] = field(default_factory=dict)
+
+    def is_readable(self, stream: TextIO) -> bool:
+        """Tell whether lines are for people."""
+        return self.format == "text" or (self.format == "auto" and stream.isatty())
+
+    def shape(
+        self, _logger: object, _method: str, event: MutableMapping[str, Any]
+    ) -> MutableMapping[str, Any]:
+        """Add the fields; give all the names that the format has for them."""
+        for name, value in self.fields.items():
+            event.setdefault(name, value)
+        if self.format == "logstash":
+            event["@timestamp"] = event.pop("timestamp", None)
+            event["@version"] = "1"
+            event["message"] = event.pop("event", "")
+        return event
+
+
+def configure_logging(
+    *, level: str = "INFO", stream: TextIO | None = None, style: LogStyle | None = None
+) -> None:
     """Send every log line of the process, also those of libraries, to the stream or to stderr."""
     target = sys.stderr if stream is None else stream
+    style = style or LogStyle()
     shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
@@ -28,12 +59,13 @@ def configure_logging(*, level: str = "INFO", stream: TextIO | None = None) -> N
         redact,
     ]
     final: list[structlog.typing.Processor]
-    if target.isatty():
+    if style.is_readable(target):
         # The other way to show a traceback adds local variables, and so credentials.
         plain = structlog.dev.plain_traceback
-        final = [structlog.dev.ConsoleRenderer(exception_formatter=plain)]
+        renderer = structlog.dev.ConsoleRenderer(exception_formatter=plain, colors=target.isatty())
+        final = [style.shape, renderer]
     else:
-        final = [structlog.processors.format_exc_info, _render_json]
+        final = [structlog.processors.format_exc_info, style.shape, _render_json]
     handler = logging.StreamHandler(target)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
@@ -76,10 +108,13 @@ class AccessLog:
     It goes round structlog, whose processors would cost as much as the rest of a small request.
     """
 
-    def __init__(self, clock: Clock, *, stream: TextIO | None = None) -> None:
+    def __init__(
+        self, clock: Clock, *, stream: TextIO | None = None, style: LogStyle | None = None
+    ) -> None:
         target = sys.stderr if stream is None else stream
         self._clock = clock
-        self._stream = None if target.isatty() else target
+        self._style = style or LogStyle()
+        self._stream = None if self._style.is_readable(target) else target
 
     def write(
         self, request: Request, status: int, route: str, received: int, sent: int, seconds: float
@@ -109,6 +144,7 @@ class AccessLog:
             timestamp=self._clock.now(),
         )
         # One write for each line, so that the lines of several workers do not mix.
+        self._style.shape(None, "", event)
         self._stream.write(_encode(event).decode() + "\n")
         self._stream.flush()
 

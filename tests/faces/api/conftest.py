@@ -236,7 +236,6 @@ def _guard(
         authenticator,
         metrics=metrics,
         clock=clock,
-        access_log=False,
     )
 
 

@@ -165,7 +165,6 @@ async def make_server(
         NobodyKnown(),
         metrics=metrics,
         clock=clock,
-        access_log=False,
     )
     return Server(store, clock, tokens, grants, logins, handlers, guard)
 

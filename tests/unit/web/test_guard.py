@@ -128,9 +128,7 @@ def make_guard(metrics: HttpMetrics) -> Guard:
         default_headers={"X-Own": "face", "X-Face": "test"},
         time_limit=lambda request: None if request.path == "/probe" else 0.05,
     )
-    return Guard(
-        face, AlicePulls(), Authenticator(), metrics=metrics, clock=SystemClock(), access_log=False
-    )
+    return Guard(face, AlicePulls(), Authenticator(), metrics=metrics, clock=SystemClock())
 
 
 @pytest.fixture

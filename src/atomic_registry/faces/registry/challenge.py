@@ -27,10 +27,14 @@ _ACTIONS = {
 
 
 class Challenger:
-    """Renders errors; `default_origin` stands in where a client's Host header cannot be used."""
+    """Renders errors; `default_origin` stands in where a client's Host header cannot be used.
 
-    def __init__(self, *, default_origin: str) -> None:
+    With a `token_origin` all clients are sent there, however they have come.
+    """
+
+    def __init__(self, *, default_origin: str, token_origin: str = "") -> None:
         self._default_origin = default_origin
+        self._token_origin = token_origin
 
     def render_error(self, error: DomainError, request: Request | None) -> Response:
         """Return the answer for an error."""
@@ -40,7 +44,8 @@ class Challenger:
         return response
 
     def _challenge(self, error: Unauthenticated, request: Request) -> str:
-        realm = origin(request, default=self._default_origin) + TOKEN_PATH
+        start = self._token_origin or origin(request, default=self._default_origin)
+        realm = start + TOKEN_PATH
         if request.path == TOKEN_PATH:
             return f'Basic realm="{realm}"'
         fields = {"realm": realm, "service": AUDIENCE}

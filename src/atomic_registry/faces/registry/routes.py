@@ -4,11 +4,12 @@ Source: OCI distribution specification, "Endpoints" (end-1 to end-14), and the c
 predecessor, the Docker registry HTTP API.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from functools import partial
 
 from atomic_registry.content.ports import HotReads
+from atomic_registry.errors import MethodUnsupported
 from atomic_registry.faces.registry.blobs import BlobHandlers
 from atomic_registry.faces.registry.challenge import TOKEN_PATH
 from atomic_registry.faces.registry.listings import ListingHandlers
@@ -20,6 +21,7 @@ from atomic_registry.oci.digest import Digest
 from atomic_registry.oci.reference import RepositoryName, parse_reference
 from atomic_registry.web.endpoint import Access, Converter, Endpoint, Handler, QuickHandler
 from atomic_registry.web.health import ProbeHandlers
+from atomic_registry.web.messages import Request, Response
 
 ANYBODY = Access()
 LOGIN = Access(login=True)
@@ -80,8 +82,13 @@ ROWS: tuple[tuple[str, str, Access, Callable[[Handlers], Handler]], ...] = (
 )
 
 
-def endpoints(handlers: Handlers, hot: HotReads | None) -> list[Endpoint]:
-    """Return the rows with their handlers; what is asked most is quick where the store is."""
+def endpoints(
+    handlers: Handlers, hot: HotReads | None, *, closed: Collection[Verb] = ()
+) -> list[Endpoint]:
+    """Return the rows with their handlers; what is asked most is quick where the store is.
+
+    Requests that change something by a right in `closed` are refused, to those who have it too.
+    """
     quick: dict[tuple[str, str], QuickHandler] = {}
     if hot is not None:
         quick = {
@@ -89,6 +96,17 @@ def endpoints(handlers: Handlers, hot: HotReads | None) -> list[Endpoint]:
             ("HEAD", _BLOB): partial(handlers.blobs.quick_head, hot),
         }
     return [
-        Endpoint(method, path, access, pick(handlers), quick.get((method, path)))
+        Endpoint(
+            method,
+            path,
+            access,
+            _switched_off if access.verb in closed and method != "GET" else pick(handlers),
+            quick.get((method, path)),
+        )
         for method, path, access, pick in ROWS
     ]
+
+
+async def _switched_off(request: Request) -> Response:
+    hint = "the administrator has made the registry read-only, or switched deletions off"
+    raise MethodUnsupported(method=request.method, allowed=("GET", "HEAD"), hint=hint)
