@@ -1,7 +1,9 @@
 """kubectl of the machine, unmodified, as a test runs it."""
 
+import contextlib
 import os
 import subprocess
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,18 +22,36 @@ class Kubectl:
     home: Path
 
     def run(self, *words: str, text: str = "", **variables: str) -> Done:
-        own = {"HOME": str(self.home), "KUBECONFIG": str(self.kubeconfig)}
-        environment = clean_environment({"PATH": os.environ["PATH"], **own, **variables})
         done = subprocess.run(
             ["kubectl", *words], input=text, capture_output=True, text=True, timeout=SECONDS,
-            check=False, env=environment, cwd=self.home,
+            check=False, env=self._environment(variables), cwd=self.home,
         )  # fmt: skip
         return Done(code=done.returncode, out=done.stdout, err=done.stderr)
+
+    @contextlib.contextmanager
+    def running(self, *words: str) -> Iterator[subprocess.Popen[bytes]]:
+        """Start it, and go on once it has asked for what it waits for."""
+        with subprocess.Popen(
+            ["kubectl", *words, "-v=6"], env=self._environment({}), cwd=self.home,
+            stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
+        ) as process:  # fmt: skip
+            assert process.stderr is not None
+            try:
+                for line in process.stderr:
+                    if b"200 OK" in line or b"404 Not Found" in line:
+                        break
+                yield process
+            finally:
+                process.kill()
 
     def ok(self, *words: str, text: str = "", **variables: str) -> str:
         done = self.run(*words, text=text, **variables)
         assert done.code == 0, (words, done)
         return done.out
+
+    def _environment(self, variables: Mapping[str, str]) -> dict[str, str]:
+        own = {"HOME": str(self.home), "KUBECONFIG": str(self.kubeconfig)}
+        return clean_environment({"PATH": os.environ["PATH"], **own, **variables})
 
 
 def administrators_kubectl(site: Site, home: Path) -> Kubectl:
