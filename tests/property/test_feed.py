@@ -5,8 +5,10 @@ import os
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
 
 import msgspec
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.kit.databases import new_sqlite
@@ -41,15 +43,17 @@ def change(tx, steps, number):
         elif found is not None:
             tx.objects.remove(found, actor="w", now=now)
 
-async def main():
-    store = open_metadata(sys.argv[1], SystemClock())
+async def run(url, program):
+    store = open_metadata(url, SystemClock())
     print("ready", flush=True)
     sys.stdin.readline()
-    for number, line in enumerate(sys.argv[2].split(";")):
+    for number, line in enumerate(program.split(";")):
         await store.write(lambda tx: change(tx, line.split(","), number), durable=False)
     await store.close()
+    print("done", flush=True)
 
-asyncio.run(main())
+for line in sys.stdin:
+    asyncio.run(run(*line.strip().split("|")))
 """
 _STEP = st.tuples(
     st.sampled_from(["put", "put", "remove"]),
@@ -61,17 +65,38 @@ KINDS = frozenset({"users", "groups"})
 Key = tuple[str, str]
 
 
-def start_writer(url: str, program: list[str]) -> "subprocess.Popen[str]":
-    process = subprocess.Popen(
-        [sys.executable, "-c", _WRITER, url, ";".join(program)],
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    assert process.stdout is not None
-    assert process.stdout.readline() == "ready\n"
-    return process
+class Writer:
+    """A process that runs one program after the other."""
+
+    def __init__(self) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, "-c", _WRITER],
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+
+    def say(self, line: str) -> None:
+        assert self._process.stdin is not None
+        self._process.stdin.write(f"{line}\n")
+        self._process.stdin.flush()
+
+    def expect(self, word: str) -> None:
+        assert self._process.stdout is not None
+        assert self._process.stdout.readline() == f"{word}\n"
+
+    def end(self) -> None:
+        self._process.communicate(timeout=30)
+        assert self._process.returncode == 0
+
+
+@pytest.fixture(scope="module")
+def writers() -> Iterator[list[Writer]]:
+    made = [Writer(), Writer()]
+    yield made
+    for writer in made:
+        writer.end()
 
 
 async def listed(store: MetadataDatabase) -> tuple[dict[Key, int], int]:
@@ -112,25 +137,24 @@ def replayed(start: dict[Key, int], changes: list[Change], until: int) -> dict[K
     return state
 
 
-async def check(url: str, programs: list[list[str]]) -> None:
+async def check(url: str, writers: list[Writer], programs: list[list[str]]) -> None:
     store = open_metadata(url, SystemClock())
     feed = Feed(store, poll_seconds=0.002)
     following = asyncio.create_task(feed.run())
-    writers = [start_writer(url, program) for program in programs]
+    for writer, program in zip(writers, programs, strict=True):
+        writer.say(f"{url}|{';'.join(program)}")
+        writer.expect("ready")
     early = await feed.subscribe(0, kinds=KINDS)
     snapshots = [await listed(store)]
     late = []
     for writer in writers:
-        assert writer.stdin is not None
-        writer.stdin.write("go\n")
-        writer.stdin.flush()
-    while any(writer.poll() is None for writer in writers):
+        writer.say("go")
+    ends = [asyncio.create_task(asyncio.to_thread(it.expect, "done")) for it in writers]
+    while not all(end.done() for end in ends):
         snapshots.append(await listed(store))
         late.append((snapshots[-1], await feed.subscribe(snapshots[-1][1], kinds=KINDS)))
         await asyncio.sleep(0.003)
-    assert [0, 0] == [writer.wait() for writer in writers]
-    for writer in writers:
-        writer.communicate()
+    await asyncio.gather(*ends)
     snapshots.append(await listed(store))
     end = snapshots[-1][1]
     for subscription in (early, *(it for _, it in late)):
@@ -150,8 +174,8 @@ async def check(url: str, programs: list[list[str]]) -> None:
 @settings(max_examples=8, deadline=None)
 @given(_PROGRAM, _PROGRAM)
 def test_the_replay_is_the_list_at_every_revision_with_writers_in_two_processes(
-    first: list[str], second: list[str]
+    writers: list[Writer], first: list[str], second: list[str]
 ) -> None:
     with tempfile.TemporaryDirectory() as directory:
         url = new_sqlite(directory)
-        asyncio.run(check(url, [first, second]))
+        asyncio.run(check(url, writers, [first, second]))
