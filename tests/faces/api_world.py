@@ -48,7 +48,7 @@ from tests.faces.world import (
     remove_project,
 )
 from tests.kit.bodies import BytesBody
-from tests.kit.databases import new_sqlite
+from tests.kit.databases import new_database
 
 # The roles again, each bound to a person everywhere instead of in one project.
 EVERYWHERE = [f"everywhere-{role.replace(':', '-')}" for role in ROLES]
@@ -142,7 +142,7 @@ def make_master_worker(
 
 async def make_master_world(root: Path) -> MasterWorld:
     """As the registry's world; every project but the deleted one has an object of each kind."""
-    metadata = open_metadata(new_sqlite(root), CLOCK)
+    metadata = open_metadata(new_database(root), CLOCK)
     blobs, settings = MemoryBlobStore(), Settings(root=root, log=LogSettings(access=False))
     worker = make_master_worker(root, metadata, blobs, settings)
     await metadata.write(populate)

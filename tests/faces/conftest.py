@@ -17,7 +17,7 @@ from atomic_registry.store.metadata import open_metadata
 from atomic_registry.web.messages import Query, Request, Response
 from atomic_registry.web.metrics import HttpMetrics
 from tests.kit.bodies import BytesBody
-from tests.kit.databases import new_sqlite
+from tests.kit.databases import new_database
 
 
 @dataclass
@@ -56,7 +56,7 @@ async def make_client(
     *,
     settings: Settings | None = None,
 ) -> FaceClient:
-    url = new_sqlite(root)
+    url = new_database(root)
     clock = SystemClock()
     metrics = HttpMetrics(((row[0], row[1]) for row in routes.ROWS), workers=1)
     worker = RegistryWorker(

@@ -31,7 +31,7 @@ from atomic_registry.store.blobs.memory import MemoryBlobStore
 from atomic_registry.store.metadata import MetadataDatabase, open_metadata
 from atomic_registry.web.metrics import HttpMetrics
 from tests.faces.conftest import FaceClient
-from tests.kit.databases import new_sqlite
+from tests.kit.databases import new_database
 
 CLOCK = SystemClock()
 ROLES = sorted(RULES)
@@ -63,7 +63,7 @@ class World:
 
 async def make_world(root: Path) -> World:
     """Every role is bound in `own` to its person; `private` is the stranger's."""
-    url = new_sqlite(root)
+    url = new_database(root)
     metadata = open_metadata(url, CLOCK)
     access = AccessControl(metadata, PROVIDERS, trusted_proxies="", clock=CLOCK)
     metrics = HttpMetrics(((row[0], row[1]) for row in routes.ROWS), workers=1)

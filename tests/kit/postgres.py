@@ -48,6 +48,12 @@ class Postgres:
             self._migrated = name
         return self._url(self._create(self._migrated))
 
+    def drop(self, url: str) -> None:
+        """Remove a database that nobody needs any more."""
+        name = url.partition("@/")[2].partition("?")[0]
+        with psycopg.connect(self._url("postgres"), autocommit=True) as connection:
+            connection.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())
+
     def _create(self, template: str) -> str:
         self._databases += 1
         name = f"registry{self._databases}"

@@ -1,18 +1,21 @@
 """The API's face in process: real routing, guard, policy and directory over a store in memory."""
 
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import AsyncIterator, Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
-from typing import Any, cast
+from pathlib import Path
+from typing import Any, Protocol, TypeVar, cast
 
 import pytest
 
 from atomic_registry.app.events import EventReading
 from atomic_registry.app.images import Images
+from atomic_registry.clock import SystemClock
 from atomic_registry.config.settings import Settings
 from atomic_registry.events.feed import Feed
+from atomic_registry.events.ports import ChangeLog
 from atomic_registry.faces.api import routes
 from atomic_registry.faces.api.discovery import DiscoveryHandlers
 from atomic_registry.faces.api.errors import render_error, render_internal
@@ -40,7 +43,7 @@ from atomic_registry.identity.actors import (
     Actor,
 )
 from atomic_registry.identity.directory import Directory
-from atomic_registry.identity.ports import Transaction
+from atomic_registry.identity.ports import IdentityStore, StoredToken, TokenKind, Transaction
 from atomic_registry.identity.rbac import RbacPolicy
 from atomic_registry.identity.records import User
 from atomic_registry.identity.roles import default_bindings, default_roles
@@ -61,7 +64,7 @@ from atomic_registry.resources.tokens import (
 )
 from atomic_registry.resources.watch import WatchAuthority, WatchLimits, WatchService
 from atomic_registry.store.blobs.memory import MemoryBlobStore
-from atomic_registry.store.metadata import MetadataDatabase
+from atomic_registry.store.metadata import MetadataDatabase, open_metadata
 from atomic_registry.web.credentials import actor_of_token
 from atomic_registry.web.endpoint import Access, Router
 from atomic_registry.web.guard import Face, Guard
@@ -71,6 +74,7 @@ from atomic_registry.web.messages import Query, Request
 from atomic_registry.web.metrics import HttpMetrics
 from tests.kit.bodies import BytesBody
 from tests.kit.clock import ManualClock
+from tests.kit.databases import ON_POSTGRES, drop_database, new_database
 from tests.kit.identity_store import MemoryIdentityStore
 
 # How long a request may take.
@@ -84,6 +88,9 @@ USERS = "/apis/user.openshift.io/v1"
 OAUTH = "/apis/oauth.openshift.io/v1"
 
 
+Kind = TypeVar("Kind", bound=KubeObject)
+
+
 @dataclass
 class Answer:
     """A status and a parsed body, with the bytes as they went out."""
@@ -94,12 +101,16 @@ class Answer:
     headers: dict[str, str]
 
 
+class Store(IdentityStore, ChangeLog, Protocol):
+    """What the face needs of a store."""
+
+
 @dataclass
 class Api:
     """Calls the guard as the server would; `actors` stands for the credentials of each name."""
 
     guard: Guard
-    store: MemoryIdentityStore
+    store: Store
     directory: Directory
     actors: dict[str, Actor]
     projects: ProjectService
@@ -142,6 +153,14 @@ class Api:
 
     async def new_project(self, user: str, name: str) -> Answer:
         return await self.post(user, REQUESTS, {"metadata": {"name": name}})
+
+    async def stored(self, kind: type[Kind], name: str) -> Kind | None:
+        """Return an object as it is stored."""
+        return await self.store.read(lambda tx: tx.objects.find(kind, name))
+
+    async def tokens(self) -> list[StoredToken]:
+        """Return everybody's tokens."""
+        return await self.store.read(lambda tx: tx.tokens.list_all(kinds=[*TokenKind], limit=100))
 
     async def grant(self, project: str, role: str, **subject: str) -> None:
         """Bind a cluster role as the administrator of everything."""
@@ -194,7 +213,7 @@ class _TokensOf:
         return actor_of_token(await self._tokens.verify(secret))
 
 
-async def _seed(store: MemoryIdentityStore) -> dict[str, Actor]:
+async def _seed(store: Store) -> dict[str, Actor]:
     users = [User(metadata=ObjectMeta(name=name)) for name in ("mary", "bob", "eve")]
     users[2].metadata.labels["level"] = "limited"
     items: list[KubeObject] = [*default_roles(), *default_bindings(), *users]
@@ -240,8 +259,21 @@ def _guard(
 
 
 @pytest.fixture
-async def api() -> Api:
-    store, clock = MemoryIdentityStore(), ManualClock()
+async def store(tmp_path: Path) -> AsyncIterator[Store]:
+    """Yield a store in memory, or one on the database that the run asks for."""
+    if not ON_POSTGRES:
+        yield MemoryIdentityStore()
+        return
+    url = new_database(tmp_path)
+    opened = open_metadata(url, SystemClock())
+    yield opened
+    await opened.close()
+    drop_database(url)
+
+
+@pytest.fixture
+async def api(store: Store) -> Api:
+    clock = ManualClock()
     actors = await _seed(store)
     directory = Directory(store)
     await directory.refresh()

@@ -5,7 +5,7 @@ import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -15,6 +15,7 @@ from tests.faces.api.conftest import PROJECTS, RBAC, USERS, Api
 from tests.kit.bodies import BytesBody
 from tests.kit.clock import ManualClock
 
+FAR_OFF = datetime(2126, 1, 1, tzinfo=UTC)
 ROBOTS = "/api/v1/namespaces/smoke/serviceaccounts"
 
 
@@ -203,7 +204,8 @@ async def test_history_that_is_gone_is_expired_also_in_the_stream(api: Api) -> N
         await make(api, f"r{number}")
     async with opened(api, "mary", f"{ROBOTS}?watch=1&resourceVersion=40") as stream:
         await stream.next()
-        api.store.state.floor = 150
+        newest = await api.store.last_revision()
+        await api.store.drop_changes(before=FAR_OFF, keep=newest - 150, limit=1000)
         kind, status = await stream.next()
         while kind != "ERROR":
             kind, status = await stream.next()
