@@ -51,6 +51,9 @@ COMMANDS: Mapping[str, Entry] = {
         target="docker_login", help="Let docker, podman, buildah and skopeo push and pull as you."
     ),
     "edit": Entry(target="objects.edit", help="Change objects in an editor."),
+    "doctor": Entry(
+        target="doctor.command", help="Go the way of a client and name the hop that fails."
+    ),
     "get": Entry(target="objects.get", help="Show objects of any kind, once or as they change."),
     "groups": Entry(
         target="groups", help="List and change groups of users, or bring them from LDAP."

@@ -17,6 +17,7 @@ USERS = "/apis/user.openshift.io/v1"
 PROJECTS = "/apis/project.openshift.io/v1"
 OAUTH = "/apis/oauth.openshift.io/v1"
 RBAC = "/apis/rbac.authorization.k8s.io/v1"
+IMAGES = "/apis/image.openshift.io/v1"
 ACCESS = "/apis/authorization.k8s.io/v1"
 OLD_ACCESS = "/apis/authorization.openshift.io/v1"
 _PROJECT_NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\Z")
