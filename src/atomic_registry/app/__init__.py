@@ -11,6 +11,7 @@ import structlog
 from atomic_registry.app.access import ANYBODY, AccessControl
 from atomic_registry.app.announcement import allows_all, announce, announce_console
 from atomic_registry.app.console import CONSOLE_ROWS, ConsoleWorker
+from atomic_registry.app.database import database_url
 from atomic_registry.app.logs import start_logging
 from atomic_registry.app.master import MASTER_ROWS, MasterWorker
 from atomic_registry.app.master_files import (
@@ -115,13 +116,6 @@ def serve_console(settings: Settings, *, ignored: Sequence[str] = ()) -> int:
         environment=process_environment(),
         on_ready=lambda: announce_console(settings),
     )
-
-
-def database_url(settings: Settings) -> str:
-    """Return the URL of the metadata database: the one that is set, or SQLite below the root."""
-    if settings.database.url:
-        return settings.database.url
-    return f"sqlite:///{settings.datastore_directory.absolute()}/metadata.db"
 
 
 def refuse_open_policy_in_public(host: str) -> None:

@@ -87,6 +87,10 @@ COMMANDS: Mapping[str, Entry] = {
     "uninstall": Entry(
         target="install:uninstall", help="Take the services off this machine; data and keys stay."
     ),
+    "update": Entry(
+        target="update",
+        help="Change to another version, and back by itself if it does not do well.",
+    ),
     "users": Entry(target="users", help="List, make, disable and delete accounts."),
     "who-can": Entry(target="rights:who_can", help="List who may do something."),
     "whoami": Entry(target="login:whoami", help="Print your name, as the master knows it."),

@@ -5,6 +5,15 @@ from atomic_registry.store.metadata.database import (
     open_metadata,
     prepare_metadata,
 )
-from atomic_registry.store.metadata.schema import SchemaTooNew
+from atomic_registry.store.metadata.rehearsal import rehearse_migration
+from atomic_registry.store.metadata.schema import SCHEMA_VERSION, SchemaState, SchemaTooNew
 
-__all__ = ["MetadataDatabase", "SchemaTooNew", "open_metadata", "prepare_metadata"]
+__all__ = [
+    "SCHEMA_VERSION",
+    "MetadataDatabase",
+    "SchemaState",
+    "SchemaTooNew",
+    "open_metadata",
+    "prepare_metadata",
+    "rehearse_migration",
+]

@@ -23,7 +23,7 @@ from atomic_registry.identity.ports import StoredToken
 from atomic_registry.oci.digest import Digest
 from atomic_registry.oci.reference import Reference, RepositoryName
 from atomic_registry.store.metadata import hot
-from atomic_registry.store.metadata.schema import is_current
+from atomic_registry.store.metadata.schema import SchemaState, is_current, read_state
 from atomic_registry.store.metadata.statements import is_storable
 from atomic_registry.store.metadata.transaction import SqlTransaction
 
@@ -66,6 +66,19 @@ def prepare_postgres(url: str) -> None:
             if not is_race or attempt == _ATTEMPTS - 1:
                 raise _translated(error) from error
             _pause(attempt)
+
+
+def rehearse_postgres(url: str) -> SchemaState:
+    """Migrate in a transaction that is rolled back; others wait for it as they will for the real."""
+    engine = create_engine(_driver_url(url), poolclass=NullPool, connect_args=_CONNECT)
+    try:
+        with engine.connect() as connection, connection.begin() as transaction:
+            _migrate(connection)
+            state = read_state(connection)
+            transaction.rollback()
+            return state
+    except exc.DBAPIError as error:
+        raise _translated(error) from error
 
 
 def _migrate(connection: Connection) -> None:

@@ -1,5 +1,7 @@
 """Which schema this release needs, and whether a database has it."""
 
+from dataclasses import dataclass
+
 from sqlalchemy import Connection, Row, inspect, select
 
 from atomic_registry.store.metadata.tables import schema_info
@@ -17,6 +19,21 @@ class SchemaTooNew(Exception):
             f"install Atomic Registry {needed_release} or later"
         )
         self.needed_release = needed_release
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SchemaState:
+    """Which schema a database has, and the oldest that a release must know to use it."""
+
+    version: int
+    compatible_with: int
+
+
+def read_state(connection: Connection) -> SchemaState:
+    """Return what a database that was migrated says of itself."""
+    columns = (schema_info.c.schema_version, schema_info.c.compat_version)
+    version, compatible_with = connection.execute(select(*columns)).one()
+    return SchemaState(version=version, compatible_with=compatible_with)
 
 
 def is_current(connection: Connection) -> bool:
