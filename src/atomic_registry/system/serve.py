@@ -75,6 +75,8 @@ def run_services(
             if service.options.tls is not None:
                 _check_tls(service.options.tls)
         given = inherited_sockets(environment, os.getpid())
+        for service in services:
+            _compare_ports(service, given.get(service.name))
         bound = [
             (service, given.get(service.name) or bind(*service.listen)) for service in services
         ]
@@ -90,6 +92,21 @@ def run_services(
     finally:
         for lock in locks:
             os.close(lock)
+
+
+def _compare_ports(service: Service, given: socket.socket | None) -> None:
+    # A socket of systemd goes before what the configuration says, which may surprise.
+    if given is None or given.family not in {socket.AF_INET, socket.AF_INET6}:
+        return
+    held, wanted = given.getsockname()[1], service.listen[1]
+    if held != wanted:
+        _logger.warning(
+            "systemd holds another port than the configuration names, and its own is served",
+            to_move_it=f"atomic-registry install --{service.name}-port {wanted}",
+            service=service.name,
+            port=held,
+            configured=wanted,
+        )
 
 
 class WorkersFailed(Exception):

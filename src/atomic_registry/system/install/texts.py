@@ -13,7 +13,7 @@ OPTIONS=
 ATOMIC_REGISTRY_MASTER_HOSTNAMES={hostnames}
 # Where the services listen. The sockets are opened by systemd, so another port takes
 # `atomic-registry install --registry-port, --master-port, --console-port`.
-ATOMIC_REGISTRY_HTTP_LISTEN=0.0.0.0:{registry_port}
+REGISTRY_HTTP_ADDR=:{registry_port}
 ATOMIC_REGISTRY_MASTER_LISTEN=0.0.0.0:{master_port}
 ATOMIC_REGISTRY_CONSOLE_LISTEN=0.0.0.0:{console_port}
 """
@@ -28,8 +28,12 @@ ATOMIC_REGISTRY_MASTER_ADMINISTRATOR={administrator}
 # Who gets every right when the database is made.
 ATOMIC_REGISTRY_MASTER_ADMINISTRATOR={administrator}
 # ATOMIC_REGISTRY_LOG_LEVEL=debug
-# The registry speaks TLS with /etc/atomic-registry/registry/registry.crt and registry.key. For
-# clear HTTP, behind a proxy that does TLS, take away the marks of these two lines:
+# Anything in config.yml can be set here as well: REGISTRY_ and the path of the key.
+# REGISTRY_STORAGE_DELETE_ENABLED=false
+# The registry speaks TLS with the certificate that config.yml names. To name another:
+# REGISTRY_HTTP_TLS_CERTIFICATE=/etc/atomic-registry/registry/registry.crt
+# REGISTRY_HTTP_TLS_KEY=/etc/atomic-registry/registry/registry.key
+# For clear HTTP, behind a proxy that does TLS, take away the marks of these two lines:
 # ATOMIC_REGISTRY_HTTP_TLS_CERTIFICATE=
 # ATOMIC_REGISTRY_HTTP_TLS_KEY=
 """,
@@ -39,8 +43,8 @@ ATOMIC_REGISTRY_MASTER_ADMINISTRATOR={administrator}
 }
 
 _REGISTRY_CONFIG = """\
-# The registry's configuration in the form of Docker Distribution. The unit gives the same values
-# by the environment, and those go before this file.
+# The registry's configuration in the form of Docker Distribution. Variables in
+# /etc/sysconfig/atomic-registry go before this file.
 version: 0.1
 log:
   level: info
