@@ -40,6 +40,10 @@ _UNUSED = (
     "continue",
     "fieldManager",
 )
+# Of the options of an operation that share, by turns.
+_EVERY = 3
+# Of each object's metadata, what clients write.
+_WRITTEN = ("name", "namespace", "generateName", "labels", "annotations")
 # Values that mean something, so that requests get past the reading of their options.
 _QUERY: Mapping[str, Mapping[str, object]] = {
     "dryRun": {"enum": ["All"]},
@@ -47,6 +51,7 @@ _QUERY: Mapping[str, Mapping[str, object]] = {
     "labelSelector": {"enum": ["a=b", "!c"]},
     "fieldSelector": {"enum": ["metadata.name=one", "metadata.name!=two"]},
     "resourceVersion": {"enum": ["", "0"]},
+    "resourceVersionMatch": {"enum": ["NotOlderThan"]},
     "fieldValidation": {"enum": ["Strict"]},
     "timeoutSeconds": {"minimum": 1, "maximum": 2},
 }
@@ -107,28 +112,35 @@ def strict(document: dict[str, Any]) -> dict[str, Any]:
     for path, methods in made["paths"].items():
         for method in _LEFT_OUT.get(path.rpartition("/")[2], ()):
             methods.pop(method, None)
-    for path, methods in made["paths"].items():
-        for operation in methods.values():
-            for parameter in operation["parameters"]:
-                _choose(path, parameter)
-            kept = (it for it in operation["parameters"] if it["name"] not in _UNUSED)
-            operation["parameters"] = list(kept)
-            if "requestBody" in operation:
-                text = json.dumps(operation["requestBody"])
-                operation["requestBody"] = json.loads(text.replace(SCHEMAS, f"{SCHEMAS}sent."))
+    operations = [(path, it) for path, methods in made["paths"].items() for it in methods.values()]
+    for number, (path, operation) in enumerate(operations):
+        for parameter in operation["parameters"]:
+            _choose(path, parameter)
+        operation["parameters"] = _sampled(operation["parameters"], number)
+        if "requestBody" in operation:
+            text = json.dumps(operation["requestBody"])
+            operation["requestBody"] = json.loads(text.replace(SCHEMAS, f"{SCHEMAS}sent."))
     schemas = made["components"]["schemas"]
     for schema in schemas.values():
         for part in _objects(schema):
             part.setdefault("additionalProperties", False)
         _name_kind(schema)
     sent = json.loads(json.dumps(schemas).replace(SCHEMAS, f"{SCHEMAS}sent."))
-    fields = sent[f"{META}.ObjectMeta"]["properties"]
+    meta = sent[f"{META}.ObjectMeta"]
+    fields = meta["properties"] = {name: meta["properties"][name] for name in _WRITTEN}
     for schema in sent.values():
         if GVK in schema:
             schema["required"] = sorted({*schema.get("required", ()), "apiVersion", "kind"})
     fields["name"]["enum"], fields["namespace"]["enum"] = list(NAMES), [PROJECT]
     made["components"]["schemas"] = schemas | {f"sent.{name}": it for name, it in sent.items()}
     return made
+
+
+def _sampled(parameters: list[dict[str, Any]], number: int) -> list[dict[str, Any]]:
+    """Some of the options of an operation: the operations of a verb have the same ones."""
+    options = [it for it in parameters if not it.get("required") and it["name"] not in _UNUSED]
+    kept = [it for index, it in enumerate(options) if (index + number) % _EVERY == 0]
+    return [*(it for it in parameters if it.get("required")), *kept]
 
 
 def _choose(path: str, parameter: dict[str, Any]) -> None:
