@@ -49,6 +49,7 @@
         ├── StorageReadOnly
         ├── StorageFailed
         ├── MetadataFailed
+        ├── FutureRevision       a state that is newer than what is known here
         ├── ProviderFailed       an identity provider
         └── RemoteFailed         a server that this one asks
 
@@ -109,6 +110,7 @@ from atomic_registry.errors.state import (
     UploadUnknown,
 )
 from atomic_registry.errors.unavailable import (
+    FutureRevision,
     MetadataFailed,
     ProviderFailed,
     RemoteFailed,
@@ -132,6 +134,7 @@ __all__ = [
     "DigestMismatch",
     "DomainError",
     "Expired",
+    "FutureRevision",
     "GrantRefused",
     "Invalid",
     "LoginRefused",

@@ -64,6 +64,16 @@ class TimedOut(DomainError):
         )
 
 
+class FutureRevision(Unavailable):
+    """A state is asked for that is newer than anything here."""
+
+    def __init__(self, *, revision: int, newest: int) -> None:
+        super().__init__(
+            f"Too large resource version: {revision}, current: {newest}; "
+            "list without resourceVersion to begin anew"
+        )
+
+
 class RemoteFailed(Unavailable):
     """A remote server gives no usable answer."""
 

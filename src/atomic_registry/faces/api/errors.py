@@ -56,6 +56,7 @@ TABLE: dict[type[DomainError], Row] = {
     errors.Unsupported: (415, "UnsupportedMediaType"),
     errors.NotAcceptable: (406, "NotAcceptable"),
     errors.Unavailable: (503, "ServiceUnavailable"),
+    errors.FutureRevision: (504, "Timeout"),
     errors.StorageFull: (507, "ServiceUnavailable"),
     errors.StorageReadOnly: (503, "ServiceUnavailable"),
     errors.StorageFailed: (503, "ServiceUnavailable"),
@@ -113,6 +114,10 @@ def _details(error: DomainError) -> Document:
             details = {"causes": causes}
         case errors.ObjectUnknown() | errors.AlreadyExists() | errors.StaleRevision():
             details = {"name": error.name, "kind": error.kind}
+        case errors.FutureRevision():
+            # By this reason clients know that they have to list anew.
+            cause = {"reason": "ResourceVersionTooLarge", "message": "Too large resource version"}
+            details = {"causes": [cause], "retryAfterSeconds": error.retry_after_seconds}
         case errors.TooMany() | errors.Unavailable():
             details = {"retryAfterSeconds": error.retry_after_seconds}
         case _:

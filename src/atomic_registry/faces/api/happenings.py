@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from atomic_registry.clock import Clock
 from atomic_registry.faces.api.bodies import read_list_options
+from atomic_registry.faces.api.list_versions import read_version_wish
 from atomic_registry.faces.api.negotiate import shape_of
 from atomic_registry.faces.api.objects import place_of
 from atomic_registry.faces.api.status import json_response
@@ -22,7 +23,9 @@ class EventHandlers:
     async def list(self, resource: Resource, group: str, request: Request) -> Response:
         place, shape = place_of(resource, group, request), shape_of(request, self.clock)
         options = read_list_options(request.query, resource.fields)
-        return json_response(shape(await self.events.list(request.actor, place, options)))
+        wish = read_version_wish(request.query)
+        found = await self.events.list(request.actor, place, options)
+        return json_response(shape(wish.checked(found)))
 
     async def get(self, resource: Resource, group: str, request: Request) -> Response:
         place, shape = place_of(resource, group, request), shape_of(request, self.clock)

@@ -9,6 +9,7 @@ from atomic_registry.faces.api.bodies import (
     read_list_options,
     refuse_unserved,
 )
+from atomic_registry.faces.api.list_versions import read_version_wish
 from atomic_registry.faces.api.negotiate import shape_of
 from atomic_registry.faces.api.objects import ObjectHandlers, Writing, place_of
 from atomic_registry.faces.api.status import (
@@ -40,9 +41,9 @@ class ImageHandlers:
 
     async def list(self, resource: Resource, group: str, request: Request) -> Response:
         place, options = place_of(resource, group, request), read_list_options(request.query)
-        shape = shape_of(request, self.clock)
+        wish, shape = read_version_wish(request.query), shape_of(request, self.clock)
         found = await self.services.images.list(request.actor, place, options)
-        return json_response(shape(found))
+        return json_response(shape(wish.checked(found)))
 
     async def get(self, resource: Resource, group: str, request: Request) -> Response:
         place, shape = place_of(resource, group, request), shape_of(request, self.clock)

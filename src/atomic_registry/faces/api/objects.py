@@ -23,6 +23,7 @@ from atomic_registry.faces.api.bodies import (
     read_patch,
     refuse_unserved,
 )
+from atomic_registry.faces.api.list_versions import read_version_wish
 from atomic_registry.faces.api.negotiate import Shape, shape_of
 from atomic_registry.faces.api.status import Document, json_response, success_document
 from atomic_registry.faces.api.write_options import is_dry_run, read_write_options, warn
@@ -103,7 +104,9 @@ class ObjectHandlers:
         place = place_of(resource, group, request)
         options, shape = read_list_options(request.query), shape_of(request, self._clock)
         options = replace(options, brief=shape.is_brief)
-        return json_response(shape(await self._objects.list(request.actor, place, options)))
+        wish = read_version_wish(request.query)
+        found = await self._objects.list(request.actor, place, options)
+        return json_response(shape(wish.checked(found)))
 
     async def create(self, resource: Resource, group: str, request: Request) -> Response:
         objects, options = self._chosen(request), read_write_options(request)

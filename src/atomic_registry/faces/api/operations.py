@@ -50,6 +50,10 @@ _SELECTING = (
     Parameter(name="labelSelector", description="Only objects with these labels."),
     Parameter(name="fieldSelector", description="Only objects with these fields."),
 )
+_VERSION = Parameter(
+    name="resourceVersion", description="Where changes start; which state a list shows."
+)
+_MATCH = Parameter(name="resourceVersionMatch", description="Exact or NotOlderThan.")
 _LISTING = (
     Parameter(name="limit", description="How many objects one page has.", type="integer"),
     Parameter(name="continue", description="Where the next page starts, as the last one says."),
@@ -57,7 +61,7 @@ _LISTING = (
 )
 _WATCHING = (
     Parameter(name="watch", description="Send changes as they happen.", type="boolean"),
-    Parameter(name="resourceVersion", description="Where changes start."),
+    _VERSION,
     Parameter(name="timeoutSeconds", description="How long to watch.", type="integer"),
     Parameter(name="allowWatchBookmarks", description="Send revisions too.", type="boolean"),
 )
@@ -173,7 +177,7 @@ def _reading(begun: Operation, row: Resource, verb: str) -> Operation:
         return replace(begun, answer=STATUS)
     if verb == "list" or row is ROBOT_TOKENS:
         watches = "watch" in row.verbs
-        options = (*_LISTING, *_WATCHING) if watches else _LISTING
+        options = (*_LISTING, _MATCH, *(_WATCHING if watches else (_VERSION,)))
         return replace(_with(listing, options), answer=f"{begun.answer}List", watches=watches)
     return begun
 
