@@ -26,6 +26,8 @@ CHANGING: dict[str, set[str]] = {
 }
 EVERYWHERE: dict[str, set[str]] = {
     "see secrets of streams": {"cluster-admin", _SERVICE},
+    "write status": {"cluster-admin", _PRUNER},
+    "patch status": {"cluster-admin"},
     "see images": {"cluster-admin", "cluster-reader", _PRUNER, _SIGNER, _AUDITOR, _SERVICE},
     "list images": {"cluster-admin", "cluster-reader", _PRUNER, _AUDITOR},
     "sign": {*_EDITORS, _SIGNER},
@@ -45,11 +47,16 @@ _STREAMS = {
     "DELETE namespaces/{namespace}/imagestreams/{name}": "edit",
     "GET namespaces/{namespace}/imagestreams/{name}/layers": "see layers",
     "GET namespaces/{namespace}/imagestreams/{name}/status": "look",
+    "PUT namespaces/{namespace}/imagestreams/{name}/status": "write status",
+    "PATCH namespaces/{namespace}/imagestreams/{name}/status": "patch status",
     "GET namespaces/{namespace}/imagestreams/{name}/secrets": "see secrets of streams",
 }
 _TAGS = {
     "GET namespaces/{namespace}/imagestreamtags": "look",
     "GET imagestreamtags": "look",
+    "GET watch/imagestreamtags": "look",
+    "GET watch/namespaces/{namespace}/imagestreamtags": "look",
+    "GET watch/namespaces/{namespace}/imagestreamtags/{name}": "look",
     "POST namespaces/{namespace}/imagestreamtags": "edit",
     "DELETE namespaces/{namespace}/imagestreamtags": "edit",
     "GET namespaces/{namespace}/imagestreamtags/{name}": "see tags",

@@ -3,6 +3,7 @@
 import json
 import os
 import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -125,6 +126,30 @@ def test_a_push_wakes_a_watch_of_streams(site: Site, tmp_path: Path) -> None:
             copy(site, f"oci:{layout}:v1", f"docker://{site.host}/demo/watched:v1")
             wait_until("the push is seen", lambda: b"watched" in log.read_bytes(), SHOWN_WITHIN)
             kubectl(site, "delete", "is", "watched")
+        finally:
+            watch.kill()
+            watch.wait(SECONDS)
+
+
+def test_a_push_wakes_kubectl_that_watches_tags(site: Site, tmp_path: Path) -> None:
+    kubeconfig = site.root / "master" / "admin.kubeconfig"
+    log = tmp_path / "watch.log"
+    command = ["kubectl", f"--kubeconfig={kubeconfig}", "-n", "demo", "get", "istag", "-w"]
+    layout = write_layout(tmp_path / "in", {"v1": image("t1"), "v2": image("t2")})
+    remote = f"docker://{site.host}/demo/tagged"
+    copy(site, f"oci:{layout}:v1", f"{remote}:v1")
+    with log.open("wb") as output:
+        watch = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT)
+        try:
+            wait_until("the watch is open", lambda: b"tagged:v1" in log.read_bytes(), SECONDS)
+            copy(site, f"oci:{layout}:v2", f"{remote}:v2")
+            begin = time.monotonic()
+            wait_until("the push is seen", lambda: b"tagged:v2" in log.read_bytes(), SHOWN_WITHIN)
+            print(
+                f"a push showed {(time.monotonic() - begin) * 1000:.0f} ms after its client ended"
+            )
+            kubectl(site, "delete", "istag", "tagged:v2")
+            wait_until("the end is seen", lambda: log.read_bytes().count(b"tagged:v2") > 1, SECONDS)
         finally:
             watch.kill()
             watch.wait(SECONDS)

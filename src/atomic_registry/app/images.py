@@ -13,7 +13,10 @@ from atomic_registry.identity.policy import Policy
 from atomic_registry.resources.images.projector import ImageStreamProjector
 from atomic_registry.resources.images.services import image_services
 from atomic_registry.resources.images.surroundings import Surroundings, Transactions
+from atomic_registry.resources.images.tag_projector import StreamTagProjector
+from atomic_registry.resources.kinds import STREAM_TAGS, STREAMS
 from atomic_registry.resources.patching import PatchService
+from atomic_registry.resources.projections import Projector
 from atomic_registry.resources.rehearsal import RehearsalStore
 from atomic_registry.store.metadata import MetadataDatabase
 
@@ -42,7 +45,10 @@ class Images:
         rehearsed = replace(around, metadata=tries)
         self._services = image_services(around, blobs)
         self._rehearsal = image_services(rehearsed, blobs)
-        self.projector = ImageStreamProjector(around)
+        self.projectors: dict[str, Projector] = {
+            STREAMS.plural: ImageStreamProjector(around),
+            STREAM_TAGS.plural: StreamTagProjector(around, self._services.describer),
+        }
 
     def handlers(self, patches: PatchService) -> ImageHandlers:
         """Return the handlers of the group."""

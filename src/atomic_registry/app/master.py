@@ -51,7 +51,7 @@ from atomic_registry.identity.oauth_clients import ensure_default_clients
 from atomic_registry.identity.ports import Transaction
 from atomic_registry.resources.engine import ObjectService
 from atomic_registry.resources.identity_mappings import IdentityMappingService
-from atomic_registry.resources.kinds import EVENTS, QUOTAS, STREAMS
+from atomic_registry.resources.kinds import EVENTS, QUOTAS
 from atomic_registry.resources.patching import PatchService
 from atomic_registry.resources.ports import Authority
 from atomic_registry.resources.projects import ProjectLimit, ProjectService, RequestRules
@@ -275,7 +275,7 @@ class MasterWorker:
             self._clock,
             kinds=WatchedKinds(
                 projectors={
-                    STREAMS.plural: images.projector,
+                    **images.projectors,
                     QUOTAS.plural: quotas.projector,
                     EVENTS.plural: events.projector,
                 },

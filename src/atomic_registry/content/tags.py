@@ -82,6 +82,8 @@ def move_tag(
     if before != digest:
         tx.tags.trim(repository.id, tag, keep=mover.history_kept)
         facts = {"tag": str(tag), "digest": str(digest)}
+        if before is not None:
+            facts["before"] = str(before)
         if mover.size is not None:
             facts["size"] = str(mover.size)
         tx.append(repository_change("tagged", mover.actor, repository.name, **facts))
@@ -105,6 +107,11 @@ def remove_tag(tx: Transaction, repository: Repository, tag: Tag, mover: Mover) 
     if removed:
         tx.append(repository_change("untagged", mover.actor, repository.name, tag=str(tag)))
     return removed
+
+
+def removal_of(actor: Actor, repository: RepositoryName, tags: Sequence[str]) -> Change:
+    """Return the row that tells of a repository's end, and of its tags, which end with it."""
+    return repository_change("removed", actor, repository, tags=" ".join(tags))
 
 
 def repository_change(verb: str, actor: Actor, repository: RepositoryName, **facts: str) -> Change:

@@ -205,7 +205,7 @@ STREAM_TAGS = Resource(
     plural="imagestreamtags",
     kind="ImageStreamTag",
     groups=(IMAGE,),
-    verbs=("get", "list", "create", "update", "patch", "delete", "deletecollection"),
+    verbs=_STORED,
     namespaced=True,
     short_names=("istag",),
     # The form on the wire: what there is of it lies in the stream and in the content.
@@ -230,7 +230,7 @@ STREAM_STATUS = Resource(
     plural="imagestreams/status",
     kind="ImageStream",
     groups=(IMAGE,),
-    verbs=("get",),
+    verbs=("get", "update", "patch"),
     namespaced=True,
 )
 STREAM_IMAGES = Resource(

@@ -1,5 +1,6 @@
 """Image streams, tags and images over the API: real routing, rights and store."""
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from datetime import timedelta
@@ -9,6 +10,7 @@ from typing import Any
 import pytest
 
 from atomic_registry.oci.reference import RepositoryName, Tag
+from atomic_registry.web.messages import StreamBody
 from tests.faces.api_world import MasterWorld, make_master_world
 from tests.kit.clock import ManualClock
 from tests.kit.images import Image, image, index
@@ -417,3 +419,95 @@ async def test_all_tags_of_a_project_are_deleted_at_once(world: MasterWorld) -> 
     assert 200 == status, body
     left = await get(world, f"{OWN}/imagestreamtags")
     assert ["app:v2"] == [it["metadata"]["name"] for it in left["items"]]
+
+
+async def test_a_status_takes_annotations_and_leaves_the_spec_alone(world: MasterWorld) -> None:
+    spec = {"tags": [{"name": "v1", "annotations": {"a": "b"}}]}
+    _, made = await call(world, "POST", f"{OWN}/imagestreams", stream("app", spec=spec))
+    path = f"{OWN}/imagestreams/app/status"
+    sent = made | {"spec": {}, "status": {"tags": [{"tag": "forged", "items": []}]}}
+    sent["metadata"] = made["metadata"] | {"annotations": {"note": "seen"}}
+    pruner = "everywhere-system-image-pruner"
+
+    status, written = await call(world, "PUT", path, sent, caller=pruner)
+
+    assert (200, {"note": "seen"}) == (status, written["metadata"]["annotations"]), written
+    assert made["spec"] == written["spec"] and [] == written["status"]["tags"]
+    assert 409 == (await call(world, "PUT", path, sent, caller=pruner))[0]
+    assert 403 == (await call(world, "PUT", f"{OWN}/imagestreams/app", sent, caller=pruner))[0]
+    merge = "application/merge-patch+json"
+    patch = {"metadata": {"annotations": {"note": "again"}}, "spec": {"tags": None}}
+    status, patched = await call(world, "PATCH", path, patch, caller=ROOT, media_type=merge)
+    assert (200, {"note": "again"}) == (status, patched["metadata"]["annotations"]), patched
+    assert made["spec"] == patched["spec"]
+    absent = f"{OWN}/imagestreams/never/status"
+    assert 404 == (await call(world, "PUT", absent, stream("never"), caller=ROOT))[0]
+
+
+async def watched(world: MasterWorld, path: str, count: int) -> list[tuple[str, str]]:
+    """The first events of a watch: type and name of each."""
+    response = await world.call(ROOT, "GET", path)
+    assert isinstance(response.body, StreamBody)
+    found: list[tuple[str, str]] = []
+    async with asyncio.timeout(10):
+        async for line in response.body.pieces:
+            event = json.loads(line)
+            found.append((event["type"], event["object"]["metadata"]["name"]))
+            if len(found) == count:
+                break
+    await response.body.close()
+    return found
+
+
+async def test_a_watch_of_tags_tells_of_each_tag_that_comes_moves_and_goes(
+    world: MasterWorld,
+) -> None:
+    first = await pushed(world, "own/web", ONE, "v1")
+    since = (await get(world, f"{OWN}/imagestreamtags"))["metadata"]["resourceVersion"]
+    await pushed(world, "own/web", TWO, "v1")
+    made = tag_from("web:prod", "ImageStreamImage", f"web@{first}")
+    assert 201 == (await call(world, "POST", f"{OWN}/imagestreamtags", made))[0]
+    _, shown = await call(world, "GET", f"{OWN}/imagestreamtags/web:prod")
+    shown["metadata"]["annotations"] = {"note": "kept"}
+    assert 200 == (await call(world, "PUT", f"{OWN}/imagestreamtags/web:prod", shown))[0]
+    watch = f"{GROUP}/imagestreamtags?watch=1&resourceVersion={since}"
+
+    assert [("MODIFIED", "web:v1"), ("ADDED", "web:prod"), ("MODIFIED", "web:prod")] == (
+        await watched(world, watch, 3)
+    )
+    assert {("ADDED", "web:v1"), ("ADDED", "web:prod")} == {
+        *(await watched(world, f"{OWN}/imagestreamtags?watch=1", 2))
+    }
+
+    since = (await get(world, f"{OWN}/imagestreamtags"))["metadata"]["resourceVersion"]
+    assert 200 == (await call(world, "DELETE", f"{OWN}/imagestreamtags/web:prod"))[0]
+    assert 200 == (await call(world, "DELETE", f"{OWN}/imagestreams/web"))[0]
+    watch = f"{GROUP}/imagestreamtags?watch=1&resourceVersion={since}"
+    assert [("DELETED", "web:prod"), ("DELETED", "web:v1")] == await watched(world, watch, 2)
+
+
+async def test_a_watch_of_tags_tells_of_those_that_go_with_their_project(
+    world: MasterWorld,
+) -> None:
+    await pushed(world, "own/web", ONE, "v1", "v2")
+    since = (await get(world, f"{OWN}/imagestreamtags"))["metadata"]["resourceVersion"]
+    projects = "/apis/project.openshift.io/v1/projects"
+    assert 200 == (await call(world, "DELETE", f"{projects}/own", caller=ROOT))[0]
+
+    found = await watched(world, f"{GROUP}/imagestreamtags?watch=1&resourceVersion={since}", 2)
+
+    assert [("DELETED", "web:v1"), ("DELETED", "web:v2")] == found
+
+
+async def test_a_watch_of_tags_follows_the_labels_of_their_stream(world: MasterWorld) -> None:
+    await pushed(world, "own/web", ONE, "v1")
+    since = (await get(world, f"{OWN}/imagestreamtags"))["metadata"]["resourceVersion"]
+    merge = "application/merge-patch+json"
+    patch = {"metadata": {"labels": {"tier": "db"}}}
+    path = f"{OWN}/imagestreams/web"
+    assert 200 == (await call(world, "PATCH", path, patch, media_type=merge))[0]
+
+    watch = f"{OWN}/imagestreamtags?watch=1&resourceVersion={since}&labelSelector="
+
+    assert [("DELETED", "web:v1")] == await watched(world, f"{watch}!tier", 1)
+    assert [("ADDED", "web:v1")] == await watched(world, f"{watch}tier", 1)

@@ -35,6 +35,7 @@ class ImageHandlers:
     """Serves everything of the image group."""
 
     streams: ObjectHandlers
+    statuses: ObjectHandlers
     tags: ObjectHandlers
     services: ImageServices
     clock: Clock
@@ -99,6 +100,9 @@ def image_handlers(
     return ImageHandlers(
         streams=ObjectHandlers(
             services.streams, clock, Writing(service=patches, rehearsal=rehearsal.streams)
+        ),
+        statuses=ObjectHandlers(
+            services.statuses, clock, Writing(service=patches, rehearsal=rehearsal.statuses)
         ),
         tags=ObjectHandlers(
             services.tags, clock, Writing(service=patches, rehearsal=rehearsal.tags)

@@ -58,6 +58,8 @@ MEANINGS: dict[tuple[str, str], str] = {
     ("GET", f"{_BELOW_STREAM}/layers"): "The blobs of a stream, and which image has which.",
     ("GET", f"{_BELOW_STREAM}/secrets"): "The project's secrets of registries.",
     ("GET", f"{_BELOW_STREAM}/status"): "The stream.",
+    ("PUT", f"{_BELOW_STREAM}/status"): "Replaces labels and annotations; the spec stays.",
+    ("PATCH", f"{_BELOW_STREAM}/status"): "Changes labels and annotations; the spec stays.",
 }
 """What each row does that is not one of the usual ones of a resource."""
 

@@ -290,16 +290,19 @@ def _image_rows() -> Iterator[Row]:
     )
     yield from _rows_of(STREAM_MAPPINGS, (("POST", "", "create", lambda to: to.images.map),))
     yield from _rows_of(STREAM_IMPORTS, (("POST", "", "create", lambda to: to.images.refuse),))
-    below: tuple[tuple[Resource, Pick], ...] = (
-        (STREAM_LAYERS, lambda to: to.images.layers),
-        (STREAM_SECRETS, lambda to: to.images.secrets),
-        (STREAM_STATUS, lambda to: to.images.streams.get),
+    # A status is a whole stream: its document is read as one.
+    below: tuple[tuple[str, str, Resource, Resource, Pick], ...] = (
+        ("GET", "get", STREAM_LAYERS, STREAM_LAYERS, lambda to: to.images.layers),
+        ("GET", "get", STREAM_SECRETS, STREAM_SECRETS, lambda to: to.images.secrets),
+        ("GET", "get", STREAM_STATUS, STREAMS, lambda to: to.images.statuses.get),
+        ("PUT", "update", STREAM_STATUS, STREAMS, lambda to: to.images.statuses.update),
+        ("PATCH", "patch", STREAM_STATUS, STREAMS, lambda to: to.images.statuses.patch),
     )
-    for resource, pick in below:
+    for method, verb, resource, form, pick in below:
         part = resource.plural.partition("/")[2]
         for group in resource.served_groups:
             path = f"{_collection(STREAMS, group)}/{{name}}/{part}"
-            yield _row("GET", path, _needs("get", resource, group), resource, group, pick)
+            yield _row(method, path, _needs(verb, resource, group), form, group, pick)
 
 
 def _access_token_rows() -> Iterator[Row]:

@@ -79,9 +79,9 @@ class ImageStreamProjector:
             namespace=stream.namespace,
             name=stream.stream_name,
             revision=revision,
-            before=None if is_new else _before(change, labels),
+            before=None if is_new else labels_before(change, labels),
             after=labels,
-            document=_document(place, body),
+            document=document_of(place, body),
         )
 
 
@@ -96,17 +96,19 @@ def _gone(place: Place, change: Change) -> Sighting:
         namespace=change.namespace,
         name=change.name,
         revision=change.revision,
-        before=_before(change, {}),
+        before=labels_before(change, {}),
         after=None,
-        document=_document(place, {"metadata": metadata, "spec": {}, "status": {}}),
+        document=document_of(place, {"metadata": metadata, "spec": {}, "status": {}}),
     )
 
 
-def _before(change: Change | None, labels: dict[str, str]) -> dict[str, str]:
+def labels_before(change: Change | None, labels: dict[str, str]) -> dict[str, str]:
+    """Return the labels of the stream before a change, as far as the change tells of others."""
     facts = {} if change is None else msgspec.json.decode(change.body, type=dict[str, str])
     text = facts.get("labels_before")
     return labels if text is None else msgspec.json.decode(text, type=dict[str, str])
 
 
-def _document(place: Place, body: Document) -> Document:
+def document_of(place: Place, body: Document) -> Document:
+    """Return the body as a document of the place."""
     return {"kind": place.resource.kind, "apiVersion": place.api_version, **body}

@@ -6,6 +6,7 @@ from atomic_registry.content.ports import BlobStore
 from atomic_registry.resources.images.descriptions import ImageDescriber
 from atomic_registry.resources.images.images import ImageService
 from atomic_registry.resources.images.signatures import SignatureService
+from atomic_registry.resources.images.stream_status import StreamStatusService
 from atomic_registry.resources.images.stream_tags import StreamTagService
 from atomic_registry.resources.images.streams import StreamService
 from atomic_registry.resources.images.surroundings import Surroundings
@@ -16,9 +17,11 @@ class ImageServices:
     """What is offered for streams, tags, images and signatures."""
 
     streams: StreamService
+    statuses: StreamStatusService
     tags: StreamTagService
     images: ImageService
     signatures: SignatureService
+    describer: ImageDescriber
 
 
 def image_services(around: Surroundings, blobs: BlobStore) -> ImageServices:
@@ -26,7 +29,9 @@ def image_services(around: Surroundings, blobs: BlobStore) -> ImageServices:
     describer = ImageDescriber(around.metadata, blobs, host=around.host)
     return ImageServices(
         streams=StreamService(around),
+        statuses=StreamStatusService(around),
         tags=StreamTagService(around, describer),
         images=ImageService(around, describer),
         signatures=SignatureService(around),
+        describer=describer,
     )

@@ -1,37 +1,39 @@
 """Tags of streams as objects named `stream:tag`: made from others, moved, and removed."""
 
-import msgspec
-
 from atomic_registry.content.ports import Transaction
 from atomic_registry.content.streams import (
     STREAM_TAG,
-    HeldManifest,
     Stream,
     StreamRecord,
-    TaggedDigest,
     TagReference,
 )
 from atomic_registry.content.tags import remove_tag
-from atomic_registry.errors import AlreadyExists, ObjectInvalid, ObjectUnknown, TagInvalid
+from atomic_registry.errors import AlreadyExists, ObjectInvalid, ObjectUnknown
 from atomic_registry.identity.actors import Actor
-from atomic_registry.kube.objects import ObjectMeta, timestamp
+from atomic_registry.kube.objects import ObjectMeta
 from atomic_registry.oci.reference import RepositoryName, Tag
 from atomic_registry.resources.documents import metadata_causes, read_object
 from atomic_registry.resources.engine import Preconditions
-from atomic_registry.resources.image_strategies import StreamTagForm, show_tag_reference
+from atomic_registry.resources.image_strategies import StreamTagForm
 from atomic_registry.resources.images.descriptions import ImageDescriber
-from atomic_registry.resources.images.lists import Cut, newest_revision, show_list
+from atomic_registry.resources.images.lists import show_list
 from atomic_registry.resources.images.sources import (
     Source,
     as_repository,
     lock_streams,
     parse_source,
-    parse_stream_name,
     require_sources,
 )
-from atomic_registry.resources.images.stream_reads import labels_of
 from atomic_registry.resources.images.streams import check_preconditions
 from atomic_registry.resources.images.surroundings import Surroundings
+from atomic_registry.resources.images.tag_reads import (
+    FoundTag,
+    find_tag,
+    parse_tag_name,
+    scan_tags,
+    show_tag,
+    tag_metadata,
+)
 from atomic_registry.resources.images.tagging import (
     MAX_SPEC_TAGS,
     Wish,
@@ -43,18 +45,11 @@ from atomic_registry.resources.images.tagging import (
     set_reference,
     store_record,
 )
-from atomic_registry.resources.images.views import stream_metadata, uid_of
 from atomic_registry.resources.kinds import Place
 from atomic_registry.resources.paging import ListOptions, decode_continue
 from atomic_registry.resources.strategies import Document
 
 _PAGE = 500
-
-
-class _Found(msgspec.Struct, kw_only=True):
-    stream: Stream
-    tag: TaggedDigest
-    image: HeldManifest
 
 
 class StreamTagService:
@@ -71,18 +66,18 @@ class StreamTagService:
         Raises:
             ObjectUnknown: there is no such tag.
         """
-        repository, tag = _parse(place.namespace, name)
-        found = await self._metadata.read(lambda tx: _find(tx, repository, tag, name))
+        repository, tag = parse_tag_name(place.namespace, name)
+        found = await self._metadata.read(lambda tx: find_tag(tx, repository, tag, name))
         image = await self._images.describe(found.image)
-        return {"kind": STREAM_TAG, "apiVersion": place.api_version, **_show(found, image)}
+        return {"kind": STREAM_TAG, "apiVersion": place.api_version, **show_tag(found, image)}
 
     async def list(self, actor: Actor, place: Place, options: ListOptions) -> Document:
         """Return one page of the project's tags, or of all projects'."""
         after = decode_continue(options.continue_token)
         limit = min(options.page_size, _PAGE)
-        cut = await self._metadata.read(lambda tx: _scan(tx, place, options, after, limit))
+        cut = await self._metadata.read(lambda tx: scan_tags(tx, place, options, after, limit))
         images = await self._images.describe_all([found.image for found in cut.items])
-        shown = [_show(found, image) for found, image in zip(cut.items, images, strict=True)]
+        shown = [show_tag(found, image) for found, image in zip(cut.items, images, strict=True)]
         return show_list(place, cut, shown)
 
     async def create(self, actor: Actor, place: Place, document: Document) -> Document:
@@ -104,7 +99,7 @@ class StreamTagService:
             raise ObjectInvalid(kind=STREAM_TAG, name=name, causes=causes)
         mover = self._around.mover(actor)
 
-        def change(tx: Transaction) -> _Found:
+        def change(tx: Transaction) -> FoundTag:
             _, repositories = lock_streams(tx, repository, [source])
             stream = make_stream(tx, repository, mover)
             exists = tx.tags.find(stream.id, tag) is not None
@@ -114,7 +109,7 @@ class StreamTagService:
             store_record(tx, stream, record, mover)
             wish = Wish(reference=wanted, source=source)
             apply_wishes(tx, stream, record, [wish], repositories, mover)
-            return _find(tx, repository, tag, name)
+            return find_tag(tx, repository, tag, name)
 
         return await self._written(place, await self._metadata.write(change))
 
@@ -128,7 +123,7 @@ class StreamTagService:
             Denied: the actor may not pull from the source.
         """
         form = _read(place, document)
-        repository, tag = _parse(place.namespace, name)
+        repository, tag = parse_tag_name(place.namespace, name)
         if form.metadata.name not in {"", name}:
             causes = [("metadata.name", "it must be the name in the path")]
             raise ObjectInvalid(kind=STREAM_TAG, name=form.metadata.name, causes=causes)
@@ -137,7 +132,7 @@ class StreamTagService:
         bare = TagReference(name=tag.value)
         mover = self._around.mover(actor)
 
-        def change(tx: Transaction) -> _Found:
+        def change(tx: Transaction) -> FoundTag:
             stream, repositories = lock_streams(tx, repository, [source])
             before = None if stream is None else find_reference(stream, tag.value)
             if stream is None or (before is None and tx.tags.find(stream.id, tag) is None):
@@ -152,7 +147,7 @@ class StreamTagService:
             if source is not None and (before is None or before.source != wanted.source):
                 wish = Wish(reference=wanted, source=source)
                 apply_wishes(tx, stream, record, [wish], repositories, mover)
-            return _find(tx, repository, tag, name)
+            return find_tag(tx, repository, tag, name)
 
         return await self._written(place, await self._metadata.write(change))
 
@@ -165,7 +160,7 @@ class StreamTagService:
             ObjectUnknown: there is no such tag.
             StaleRevision: the stream has changed since it was read.
         """
-        repository, tag = _parse(place.namespace, name)
+        repository, tag = parse_tag_name(place.namespace, name)
         mover = self._around.mover(actor)
 
         def change(tx: Transaction) -> Document:
@@ -180,25 +175,25 @@ class StreamTagService:
                 store_record(tx, stream, record, mover)
             if not remove_tag(tx, as_repository(stream), tag, mover) and not described:
                 raise ObjectUnknown(kind=STREAM_TAG, name=name)
-            return _metadata(stream, tag.value)
+            return tag_metadata(stream, tag.value)
 
         metadata = await self._metadata.write(change)
         return {"kind": STREAM_TAG, "apiVersion": place.api_version, "metadata": metadata}
 
-    async def _written(self, place: Place, found: _Found) -> Document:
+    async def _written(self, place: Place, found: FoundTag) -> Document:
         stream, tag = found.stream, found.tag.tag
 
-        def load(tx: Transaction) -> _Found:
+        def load(tx: Transaction) -> FoundTag:
             # A write that was not kept is shown as it would be.
             fresh = tx.streams.find(stream.name)
             pair = None if fresh is None else tx.streams.find_tag(fresh.id, tag)
             if fresh is None or pair is None or fresh.revision <= stream.revision:
                 return found
-            return _Found(stream=fresh, tag=pair[0], image=pair[1])
+            return FoundTag(stream=fresh, tag=pair[0], image=pair[1])
 
         newest = await self._metadata.read(load)
         image = await self._images.describe(newest.image)
-        return {"kind": STREAM_TAG, "apiVersion": place.api_version, **_show(newest, image)}
+        return {"kind": STREAM_TAG, "apiVersion": place.api_version, **show_tag(newest, image)}
 
     def _wanted(
         self, actor: Actor, form: StreamTagForm, repository: RepositoryName, tag: Tag
@@ -222,17 +217,9 @@ def _read(place: Place, document: Document) -> StreamTagForm:
     return item
 
 
-def _parse(namespace: str, name: str) -> tuple[RepositoryName, Tag]:
-    stream, _, tag = name.partition(":")
-    try:
-        return parse_stream_name(namespace, stream, STREAM_TAG), Tag.parse(tag)
-    except (TagInvalid, ObjectUnknown) as error:
-        raise ObjectUnknown(kind=STREAM_TAG, name=name) from error
-
-
 def _parse_new(namespace: str, name: str) -> tuple[RepositoryName, Tag]:
     try:
-        return _parse(namespace, name)
+        return parse_tag_name(namespace, name)
     except ObjectUnknown as error:
         causes = [("metadata.name", "use stream:tag")]
         raise ObjectInvalid(kind=STREAM_TAG, name=name, causes=causes) from error
@@ -246,58 +233,3 @@ def _with_reference(stream: Stream, wanted: TagReference) -> StreamRecord:
         causes = [("tag", f"the stream has {MAX_SPEC_TAGS} tags that are described; remove some")]
         raise ObjectInvalid(kind=STREAM_TAG, name=wanted.name, causes=causes)
     return record
-
-
-def _find(tx: Transaction, repository: RepositoryName, tag: Tag, name: str) -> _Found:
-    stream = tx.streams.find(repository)
-    found = None if stream is None else tx.streams.find_tag(stream.id, tag.value)
-    if stream is None or found is None:
-        raise ObjectUnknown(kind=STREAM_TAG, name=name)
-    return _Found(stream=stream, tag=found[0], image=found[1])
-
-
-def _scan(
-    tx: Transaction, place: Place, options: ListOptions, after: tuple[str, str], limit: int
-) -> Cut[_Found]:
-    revision = newest_revision(tx)
-    rows = tx.streams.list_tagged(project=place.namespace or None, after=after, limit=limit)
-    streams = {it.name: it for it in tx.streams.find_all([held.repository for _, held in rows])}
-    found = [
-        _Found(stream=stream, tag=tagged, image=held)
-        for tagged, held in rows
-        if options.labels.matches(labels_of(stream := streams[held.repository]))
-        and options.fields.matches(stream.namespace, f"{stream.stream_name}:{tagged.tag}")
-    ]
-    if len(rows) < limit:
-        return Cut(items=found, revision=revision, last=None)
-    tagged, held = rows[-1]
-    return Cut(items=found, revision=revision, last=str(held.repository), below=tagged.tag)
-
-
-def _metadata(stream: Stream, tag: str) -> Document:
-    name = f"{stream.stream_name}:{tag}"
-    shown = stream_metadata(stream)
-    return {
-        "name": name,
-        "namespace": stream.namespace,
-        "uid": uid_of("tag", str(shown["uid"]), tag),
-        "resourceVersion": shown["resourceVersion"],
-    }
-
-
-def _show(found: _Found, image: Document) -> Document:
-    stream, wanted = found.stream, find_reference(found.stream, found.tag.tag)
-    metadata = _metadata(stream, found.tag.tag)
-    metadata["creationTimestamp"] = timestamp(found.tag.moved_at)
-    if labels := labels_of(stream):
-        metadata["labels"] = labels
-    if wanted is not None and wanted.annotations:
-        metadata["annotations"] = wanted.annotations
-    is_local = stream.record is not None and stream.record.spec.lookup_policy.local
-    return {
-        "metadata": metadata,
-        **({} if wanted is None else {"tag": show_tag_reference(wanted)}),
-        "generation": 1 if stream.record is None else stream.record.metadata.generation,
-        "lookupPolicy": {"local": is_local},
-        "image": image,
-    }

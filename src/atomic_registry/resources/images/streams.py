@@ -1,6 +1,7 @@
 """Image streams: repositories as objects that can be listed, described, tagged and deleted."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import msgspec
 
@@ -12,7 +13,7 @@ from atomic_registry.content.streams import (
     repository_of,
     stream_name_of,
 )
-from atomic_registry.content.tags import Mover, followed_tag, repository_change
+from atomic_registry.content.tags import Mover, followed_tag, removal_of
 from atomic_registry.errors import (
     AlreadyExists,
     Invalid,
@@ -50,6 +51,7 @@ from atomic_registry.resources.images.tagging import (
     store_record,
 )
 from atomic_registry.resources.images.views import (
+    MAX_TAGS,
     StreamView,
     load_view,
     show_stream,
@@ -68,7 +70,7 @@ class StreamService:
     """Keeps image streams. The caller's right to the place was checked before."""
 
     def __init__(self, around: Surroundings) -> None:
-        self._around = around
+        self.around = around
         self._metadata = around.metadata
 
     async def get(self, place: Place, name: str) -> Document:
@@ -96,10 +98,10 @@ class StreamService:
             ProjectUnknown: there is no such project.
             Denied: the actor may not pull from a source.
         """
-        record = _read(place, document)
+        record = read_stream(place, document)
         repository = _new_name(place, record)
-        wishes = _checked_wishes(self._around, actor, repository, record, None)
-        mover = self._around.mover(actor)
+        wishes = _checked_wishes(self.around, actor, repository, record, None)
+        mover = self.around.mover(actor)
 
         def change(tx: Transaction) -> StreamView:
             if tx.objects.find(Project, place.namespace, lock=True) is None:
@@ -115,7 +117,7 @@ class StreamService:
             _apply(tx, stream, record, wishes, repositories, mover)
             return load_view(tx, get_stream(tx, repository, is_new=True))
 
-        return await self._written(place, await self._metadata.write(change))
+        return await self.written(place, await self._metadata.write(change))
 
     async def update(self, actor: Actor, place: Place, name: str, document: Document) -> Document:
         """Replace what is said of the stream; tags whose source is new are made from it.
@@ -126,25 +128,25 @@ class StreamService:
             StaleRevision: it has changed since it was read.
             Denied: the actor may not pull from a source.
         """
-        record = _read(place, document)
+        record = read_stream(place, document)
         repository = parse_stream_name(place.namespace, name, KIND)
-        _check_name(record, name)
+        check_stream_name(record, name)
         before = await self._metadata.read(lambda tx: get_stream(tx, repository))
-        wishes = _checked_wishes(self._around, actor, repository, record, before)
-        mover = self._around.mover(actor)
+        wishes = _checked_wishes(self.around, actor, repository, record, before)
+        mover = self.around.mover(actor)
 
         def change(tx: Transaction) -> StreamView:
             stream, repositories = lock_streams(tx, repository, [it.source for it in wishes])
             if stream is None or not stream.revision:
                 raise ObjectUnknown(kind=KIND, name=name)
             check_preconditions(stream, record)
-            if _take_over(stream, record):
+            if take_over(stream, record):
                 store_record(tx, stream, record, mover)
             wanted = [it for it in wishes if _is_new(stream, it.reference)]
             _apply(tx, stream, record, wanted, repositories, mover)
             return load_view(tx, get_stream(tx, repository))
 
-        return await self._written(place, await self._metadata.write(change))
+        return await self.written(place, await self._metadata.write(change))
 
     async def delete(
         self, actor: Actor, place: Place, name: str, preconditions: Preconditions
@@ -156,7 +158,7 @@ class StreamService:
             StaleRevision: a precondition does not hold.
         """
         repository = parse_stream_name(place.namespace, name, KIND)
-        now = self._around.clock.now()
+        now = self.around.clock.now()
 
         def change(tx: Transaction) -> StreamView:
             stream = get_stream(tx, repository, lock=True)
@@ -164,9 +166,11 @@ class StreamService:
             view = StreamView(stream=stream, tags=(), histories={})
             if stream.record is not None:
                 tx.objects.remove(stream.record, actor=actor.signature, now=now)
+            tags = [it.tag for it in tx.streams.list_tags([stream.id], limit=MAX_TAGS)]
             tx.repositories.remove(stream.id, repository)
             labels = msgspec.json.encode(labels_of(stream)).decode()
-            tx.append(repository_change("removed", actor, repository, labels_before=labels))
+            change = removal_of(actor, repository, tags)
+            tx.append(replace(change, object=change.object | {"labels_before": labels}))
             return view
 
         return self._show(place, await self._metadata.write(change))
@@ -190,7 +194,7 @@ class StreamService:
         ]
         return {"kind": "SecretList", "apiVersion": "v1", "metadata": {}, "items": shown}
 
-    async def _written(self, place: Place, view: StreamView) -> Document:
+    async def written(self, place: Place, view: StreamView) -> Document:
         """Return the stream as it is after a write, or, if that was not kept, as it would be."""
 
         def load(tx: Transaction) -> StreamView | None:
@@ -203,7 +207,7 @@ class StreamService:
         return self._show(place, view if fresh is None else fresh)
 
     def _body(self, view: StreamView) -> Document:
-        return show_stream(view, host=self._around.host)
+        return show_stream(view, host=self.around.host)
 
     def _show(self, place: Place, view: StreamView) -> Document:
         return {"kind": KIND, "apiVersion": place.api_version, **self._body(view)}
@@ -265,7 +269,12 @@ def _is_for_images(secret: Secret) -> bool:
     return secret.type in _SECRET_TYPES and not hidden
 
 
-def _read(place: Place, document: Document) -> StreamRecord:
+def read_stream(place: Place, document: Document) -> StreamRecord:
+    """Return what a client wrote of a stream; names are not yet checked.
+
+    Raises:
+        ObjectInvalid: it is another kind, or has fields of the wrong type.
+    """
     item = read_object(place, document)
     assert isinstance(item, StreamRecord)  # noqa: S101 - the table says so
     return item
@@ -299,13 +308,18 @@ def _apply(
         raise ObjectInvalid(kind=KIND, name=record.metadata.name, causes=causes) from error
 
 
-def _check_name(record: StreamRecord, name: str) -> None:
+def check_stream_name(record: StreamRecord, name: str) -> None:
+    """Return if the document is of the stream that the path names.
+
+    Raises:
+        ObjectInvalid: it is of another.
+    """
     if record.metadata.name not in {"", name}:
         causes = [("metadata.name", "it must be the name in the path")]
         raise ObjectInvalid(kind=KIND, name=record.metadata.name, causes=causes)
 
 
-def _take_over(stream: Stream, record: StreamRecord) -> bool:
+def take_over(stream: Stream, record: StreamRecord) -> bool:
     """Give a successor what clients do not write; return whether it says anything new."""
     old = new_record(stream)
     meta, before = record.metadata, old.metadata

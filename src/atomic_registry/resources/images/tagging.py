@@ -26,6 +26,7 @@ from atomic_registry.identity.records import Project
 from atomic_registry.kube.objects import ObjectMeta
 from atomic_registry.oci.reference import RepositoryName, Tag
 from atomic_registry.resources.images.sources import Source, as_repository, find_source
+from atomic_registry.resources.images.views import MAX_TAGS
 
 MAX_SPEC_TAGS = 1000
 """Tags of one spec: each may bring a move into the transaction."""
@@ -79,7 +80,22 @@ def store_record(tx: Transaction, stream: Stream, record: StreamRecord, mover: M
         tx.objects.update(record, actor=actor, now=mover.now)
     labels = {} if old is None else old.metadata.labels
     facts = {"labels_before": msgspec.json.encode(labels).decode()}
+    facts["tags"] = " ".join(_redescribed(tx, stream, record))
     tx.append(repository_change("described", mover.actor, stream.name, **facts))
+
+
+def _redescribed(tx: Transaction, stream: Stream, new: StreamRecord) -> list[str]:
+    """Return the tags that point somewhere now and that the record makes look different."""
+    old = new_record(stream)
+    if (old.metadata.labels, old.spec.lookup_policy) != (
+        new.metadata.labels,
+        new.spec.lookup_policy,
+    ):
+        return [it.tag for it in tx.streams.list_tags([stream.id], limit=MAX_TAGS)]
+    before = {tag.name: tag for tag in old.spec.tags}
+    after = {tag.name: tag for tag in new.spec.tags}
+    names = [name for name in before.keys() | after.keys() if before.get(name) != after.get(name)]
+    return sorted(tx.usage.tags_among(stream.id, sorted(names)))
 
 
 def new_record(stream: Stream) -> StreamRecord:
