@@ -68,3 +68,26 @@ def test_who_lets_everybody_in_lets_nobody_use_what_the_browser_keeps() -> None:
 
 def test_without_origins_nothing_is_said() -> None:
     assert headers([], "https://a.test") == {}
+
+
+def test_a_page_that_is_let_in_may_act_as_somebody_else_and_no_other_may() -> None:
+    def asked(origin: str) -> tuple[int | None, set[str]]:
+        request = Request(
+            method="OPTIONS",
+            path="/apis/x",
+            query=Query([]),
+            headers={"Origin": origin, "Access-Control-Request-Method": "GET"},
+            body=EmptyBody(),
+            id="1",
+        )
+        cors = Cors([origin_pattern("console.test")], prefixes=("/apis",))
+        answer = cors.answer(request)
+        response = answer or Response(status=403)
+        cors.add_headers(request, response)
+        allowed = response.headers.get("Access-Control-Allow-Headers", "")
+        found = {name for name in allowed.split(", ") if name.startswith("Impersonate-")}
+        return (answer.status if answer else None), found
+
+    names = {"Impersonate-User", "Impersonate-Group", "Impersonate-Uid"}
+    assert (204, names) == asked("https://console.test")
+    assert (None, set()) == asked("https://evil.test")
