@@ -16,14 +16,13 @@ class CertificateFacts:
     names: tuple[str, ...]
     begins: datetime
     ends: datetime
-    is_worn: bool
 
     def days_left(self, now: datetime) -> int:
         """Return the whole days until it ends; below zero when it has ended."""
         return (self.ends - now).days
 
 
-def facts_of(content: bytes, now: datetime) -> CertificateFacts:
+def facts_of(content: bytes) -> CertificateFacts:
     """Return the facts of the first certificate, in PEM or DER.
 
     Raises:
@@ -47,17 +46,16 @@ def facts_of(content: bytes, now: datetime) -> CertificateFacts:
         names=tuple(str(getattr(name, "value", name)) for name in names),
         begins=begins,
         ends=ends,
-        is_worn=ends - now < (ends - begins) / 3,
     )
 
 
-def facts_of_file(path: Path, now: datetime) -> CertificateFacts:
+def facts_of_file(path: Path) -> CertificateFacts:
     """Return the facts of the first certificate in a file.
 
     Raises:
         ValueError: it cannot be read, or is none.
     """
     try:
-        return facts_of(path.read_bytes(), now)
+        return facts_of(path.read_bytes())
     except OSError as error:
         raise ValueError(f"{path}: {error.strerror}") from error

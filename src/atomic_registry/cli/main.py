@@ -79,9 +79,7 @@ COMMANDS: Mapping[str, Entry] = {
     "robots": Entry(target="robots", help="Make and remove robots of a project, and their tokens."),
     "serve": Entry(target="serve", help="Start the registry and the master."),
     "share": Entry(target="projects:share", help="Say who else may pull from a project."),
-    "status": Entry(
-        target="status", help="Ask the master and the registry whether they are ready."
-    ),
+    "status": Entry(target="status", help="Tell how the services, certificates and storage are."),
     "tag": Entry(target="objects.tag", help="Make, move, roll back and remove tags of images."),
     "tokens": Entry(target="tokens", help="List, rotate and revoke your tokens."),
     "uninstall": Entry(

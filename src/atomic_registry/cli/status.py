@@ -1,23 +1,25 @@
 """`atomic-registry status`: are the services well, and is anybody let in?"""
 
-import ssl
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import click
 
-from atomic_registry.cli.client import Answer, ApiClient
-from atomic_registry.cli.output import printable
-from atomic_registry.cli.session import check_server, identity_sentence, my_kubeconfig
-from atomic_registry.cli.trust import Trust, make_context
+from atomic_registry.cli.condition.report import Report, echo_report
+from atomic_registry.cli.here import Here, can_read, find_here
+from atomic_registry.cli.output import echo_json
+from atomic_registry.cli.session import check_server, my_kubeconfig
+from atomic_registry.cli.trust import Trust
 
-if TYPE_CHECKING:
-    from http.client import HTTPConnection
-
-_SECONDS = 5.0
 _DEFAULT_SERVER = "https://localhost:8443"
 _PORT = 5000
-_MAX_ANSWER = 1 << 16
+_UNITS = {
+    "master": "atomic-registry-master",
+    "registry": "atomic-registry",
+    "console": "atomic-registry-console",
+}
 
 
 @click.command("status")
@@ -25,77 +27,82 @@ _MAX_ANSWER = 1 << 16
 @click.option(
     "--registry", metavar="HOST:PORT", default="", help="Port 5000 on the master's host by default."
 )
-def command(master: str, registry: str) -> int:
-    """Ask the master and the registry whether they are ready; exit code 1 if one is not.
+@click.option(
+    "--root",
+    type=click.Path(path_type=Path, file_okay=False, exists=True),
+    help="The services run here with this root; tell what it holds too.",
+)
+@click.option(
+    "-o", "--output", type=click.Choice(["table", "json"]), default="table", show_default=True
+)
+def command(master: str, registry: str, root: Path | None, output: str) -> int:
+    """Tell how the services are: exit code 0 if all is well, 1 if something is not, 2 if down.
+
+    Anybody sees whether the master and the registry are ready. On their machine, whoever may read
+    their files also sees units, certificates, storage, identity providers and the last backup.
 
     \b
     Examples:
       atomic-registry status
+      sudo atomic-registry status -o json
       atomic-registry status --registry 127.0.0.1:5001
     """
+    here = find_here(root)
+    places = _places(master, registry, here)
+    report = _collect(places, here)
+    if output == "json":
+        echo_json(report.document())
+    else:
+        echo_report(report)
+    return report.exit_code
+
+
+def _places(master: str, registry: str, here: Here | None) -> Mapping[str, tuple[str, Trust]]:
+    """Return where each service is, and whom to trust there."""
     context = my_kubeconfig().find_context()
-    server = (master or (context.server if context else "") or _DEFAULT_SERVER).rstrip("/")
+    own = ""
+    if here is not None and here.is_installed:
+        host = here.hostnames[0] if here.hostnames else "localhost"
+        own = f"https://{host}:{here.master_port}"
+    server = (master or own or (context.server if context else "") or _DEFAULT_SERVER).rstrip("/")
     check_server(server)
     is_known = context is not None and context.server == server
     trust = Trust.of(context.cluster, {}) if context is not None and is_known else Trust()
-    client = ApiClient(server, trust)
-    fault = _master_fault(client)
-    click.echo(f"master    {server}  {fault or 'ready'}")
+    if here is not None and can_read(here.authority):
+        trust = Trust(authority=str(here.authority))
     host = urlsplit(server).hostname or ""
-    address = registry or f"{f'[{host}]' if ':' in host else host}:{_PORT}"
-    registry_fault = _registry_fault(address, trust)
-    click.echo(f"registry  {address}  {registry_fault or 'ready'}")
-    sentence = identity_sentence(client)
-    if sentence:
-        click.echo(sentence)
-    if not fault and not registry_fault:
-        return 0
-    click.echo("\nWhat to do next, on the machine where it runs:", err=True)
-    click.echo("  see that it runs:     atomic-registry serve --root DIRECTORY", err=True)
-    click.echo("  read why it is not ready in what it prints", err=True)
-    if registry_fault and not registry:
-        click.echo("  where the registry is elsewhere: status --registry HOST:PORT", err=True)
-    return 1
+    shown = f"[{host}]" if ":" in host else host
+    port = here.registry_port if here is not None else _PORT
+    found = {"master": (server, trust), "registry": (registry or f"{shown}:{port}", trust)}
+    if own:
+        found["console"] = (f"https://{shown}:{here.console_port if here else 0}", trust)
+    return found
 
 
-def _master_fault(client: ApiClient) -> str:
-    try:
-        answer = client.send("GET", "/readyz")
-    except click.ClickException as error:
-        return error.message.removeprefix(f"{client.server} ")
-    return "" if answer.status == 200 else describe_unready(answer)
+def _collect(places: Mapping[str, tuple[str, Trust]], here: Here | None) -> Report:
+    # TLS and certificates take long to load, and `--help` needs neither.
+    from atomic_registry.cli.condition import machine  # noqa: PLC0415
+    from atomic_registry.cli.condition.services import ask_service, unit_state  # noqa: PLC0415
+    from atomic_registry.cli.wire import Endpoint  # noqa: PLC0415
+    from atomic_registry.clock import SystemClock  # noqa: PLC0415
 
-
-def describe_unready(answer: Answer) -> str:
-    """Return what fails, as the service itself says."""
-    probes = {key: text for key, text in answer.document().items() if key != "identity"}
-    failing = [f"{key}: {text}" for key, text in probes.items() if text != "ok"]
-    return printable(f"not ready: {'; '.join(failing) or f'it answered {answer.status}'}")
-
-
-def _registry_fault(address: str, trust: Trust) -> str:
-    """Ask in clear where TLS is not spoken; nothing secret is sent."""
-    from http.client import HTTPConnection, HTTPException, HTTPSConnection  # noqa: PLC0415
-
-    try:
-        return _ask(HTTPSConnection(address, timeout=_SECONDS, context=make_context(trust)))
-    except ssl.SSLCertVerificationError as error:
-        return f"its certificate is not trusted: {error.verify_message}"
-    except (ssl.SSLError, HTTPException, ConnectionResetError):
-        pass
-    except OSError as error:
-        return f"cannot be reached: {error.strerror or error}"
-    try:
-        return _ask(HTTPConnection(address, timeout=_SECONDS))
-    except (OSError, HTTPException) as error:
-        return f"cannot be reached: {getattr(error, 'strerror', None) or error}"
-
-
-def _ask(connection: "HTTPConnection") -> str:
-    try:
-        connection.request("GET", "/readyz")
-        response = connection.getresponse()
-        answer = Answer(status=response.status, headers={}, body=response.read(_MAX_ANSWER))
-    finally:
-        connection.close()
-    return "" if answer.status == 200 else describe_unready(answer)
+    is_installed = here is not None and here.is_installed
+    with ThreadPoolExecutor(max_workers=8) as pool:
+        asked = {
+            name: pool.submit(ask_service, name, Endpoint.parse(address, 443), trust)
+            for name, (address, trust) in places.items()
+        }
+        units = {
+            name: pool.submit(unit_state, unit) for name, unit in _UNITS.items() if is_installed
+        }
+        storage = pool.submit(machine.storage, here) if here is not None else None
+        return Report(
+            services=tuple(one.result() for one in asked.values()),
+            units={name: one.result() for name, one in units.items()},
+            versions=machine.versions(),
+            certificates=tuple(machine.certificates(here, SystemClock().now()) if here else ()),
+            storage=storage.result() if storage is not None else None,
+            providers=tuple(machine.providers(here) if here else ()),
+            backup=machine.last_backup(here) if here else None,
+            is_here=here is not None,
+        )

@@ -16,6 +16,9 @@ from atomic_registry.cli.client import Answer
 CONNECT_SECONDS = 5.0
 ANSWER_SECONDS = 30.0
 _MAX_ANSWER = 1 << 20
+_CLEAR_REASONS = frozenset(
+    {"WRONG_VERSION_NUMBER", "HTTP_REQUEST", "RECORD_LAYER_FAILURE", "UNEXPECTED_EOF_WHILE_READING"}
+)
 _NO_HEADERS: Mapping[str, str] = {}
 
 
@@ -43,7 +46,11 @@ class Endpoint:
 
 
 class ExchangeFailed(Exception):
-    """There was no answer; the message says why."""
+    """There was no answer; the message says why, `is_clear` that no TLS is spoken there."""
+
+    def __init__(self, reason: str, *, is_clear: bool = False) -> None:
+        super().__init__(reason)
+        self.is_clear = is_clear
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,7 +88,7 @@ class Line:
                 connection.request(method, path, body=body or None, headers=dict(headers))
             return _read(connection.getresponse(), limit)
         except (OSError, HTTPException) as error:
-            raise ExchangeFailed(reason_of(error)) from error
+            raise ExchangeFailed(reason_of(error), is_clear=speaks_clear(error)) from error
         finally:
             connection.close()
 
@@ -109,6 +116,11 @@ def _read(response: HTTPResponse, limit: int) -> Answer:
         # The library says nothing where a part was asked for.
         raise HTTPException(f"the answer ended after {len(content)} of {told} bytes")
     return Answer(status=response.status, headers=found, body=content)
+
+
+def speaks_clear(error: Exception) -> bool:
+    """Tell whether what came back is no TLS, as OpenSSL says it."""
+    return isinstance(error, ssl.SSLError) and error.reason in _CLEAR_REASONS
 
 
 def reason_of(error: Exception) -> str:

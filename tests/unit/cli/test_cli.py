@@ -8,8 +8,8 @@ import pytest
 import yaml
 
 from atomic_registry.cli.client import Answer
+from atomic_registry.cli.condition.services import describe_unready
 from atomic_registry.cli.main import COMMANDS, main, root
-from atomic_registry.cli.status import describe_unready
 
 
 def _run(

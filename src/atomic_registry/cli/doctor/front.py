@@ -5,6 +5,7 @@ from email.utils import parsedate_to_datetime
 from urllib.parse import urlsplit
 
 from atomic_registry.cli.client import Answer
+from atomic_registry.cli.condition.services import describe_unready
 from atomic_registry.cli.doctor.checklist import Checklist
 from atomic_registry.cli.doctor.services import Service
 from atomic_registry.cli.wire import ExchangeFailed, Line, resolve
@@ -42,16 +43,11 @@ def check_ready(service: Service, line: Line, checklist: Checklist, clock: Clock
         return None
     else:
         checklist.fail(
-            _ANSWER, f"{service.name}: {unready_text(answer)}", f"journalctl -u {service.unit} -e"
+            _ANSWER,
+            f"{service.name}: {describe_unready(answer)}",
+            f"journalctl -u {service.unit} -e",
         )
     return answer
-
-
-def unready_text(answer: Answer) -> str:
-    """Return what fails, as the service itself says."""
-    probes = {key: text for key, text in answer.document().items() if key != "identity"}
-    failing = [f"{key}: {text}" for key, text in probes.items() if text != "ok"]
-    return f"not ready: {'; '.join(failing) or f'it answered {answer.status}'}"
 
 
 def proxy_name(answer: Answer) -> str:

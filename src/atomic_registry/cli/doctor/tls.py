@@ -11,7 +11,14 @@ from atomic_registry.cli.certificates import WARN_DAYS, CertificateFacts, facts_
 from atomic_registry.cli.doctor.checklist import Checklist
 from atomic_registry.cli.doctor.services import Service
 from atomic_registry.cli.trust import Trust, make_context
-from atomic_registry.cli.wire import CONNECT_SECONDS, Endpoint, Line, is_loopback, reason_of
+from atomic_registry.cli.wire import (
+    CONNECT_SECONDS,
+    Endpoint,
+    Line,
+    is_loopback,
+    reason_of,
+    speaks_clear,
+)
 from atomic_registry.clock import Clock
 
 _HOP = "tls"
@@ -19,10 +26,6 @@ _HOP = "tls"
 _NOT_YET = 9
 _ENDED = 10
 _OTHER_NAME = frozenset({62, 64})
-# How OpenSSL says that what came back is no TLS.
-_CLEAR_REASONS = frozenset(
-    {"WRONG_VERSION_NUMBER", "HTTP_REQUEST", "RECORD_LAYER_FAILURE", "UNEXPECTED_EOF_WHILE_READING"}
-)
 _RENEW = (
     "a certificate of our own authority: atomic-registry ca renew-server-cert; another's: get a "
     "new one there. The services take new files by themselves; a proxy is reloaded"
@@ -72,7 +75,7 @@ class TlsCheck:
             except OSError as error:
                 return self._without(service, addresses, error)
             else:
-                self._tell(service, facts_of(shown, self._clock.now()), voucher.name)
+                self._tell(service, facts_of(shown), voucher.name)
                 return Line(endpoint=service.endpoint, context=context), voucher.trust
         if fault is not None:
             self._refused(service, fault)
@@ -90,7 +93,7 @@ class TlsCheck:
     def _without(
         self, service: Service, addresses: Sequence[str], error: OSError
     ) -> tuple[Line, Trust] | None:
-        if not isinstance(error, ssl.SSLError) or error.reason not in _CLEAR_REASONS:
+        if not speaks_clear(error):
             self._checklist.fail(
                 _HOP, f"{service.name}: no TLS session: {reason_of(error)}", service.advice
             )
@@ -116,7 +119,7 @@ class TlsCheck:
     def _refused(self, service: Service, fault: ssl.SSLCertVerificationError) -> None:
         context = make_context(Trust(is_insecure=True))
         try:
-            facts = facts_of(_handshake(service.endpoint, context), self._clock.now())
+            facts = facts_of(_handshake(service.endpoint, context))
         except (OSError, ValueError) as error:
             why = reason_of(error)
             self._checklist.fail(_HOP, f"{service.name}: no TLS session: {why}", service.advice)

@@ -1,0 +1,1 @@
+"""What `atomic-registry status` tells, part by part."""
