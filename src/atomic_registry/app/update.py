@@ -62,9 +62,11 @@ class Update:
         """
         program = str(self.versions.path(version) / "bin" / PROGRAM)
         for service in layout.SERVICES:
-            environment = [f"{name}={value}" for name, value in _environment(service).items()]
+            environment = [
+                f"{name}={value}" for name, value in service_environment(service).items()
+            ]
             self.target.run(["env", "-i", *environment, program, "config", "check"])
-        settings = load({}, _environment(layout.MASTER), ()).settings
+        settings = load({}, service_environment(layout.MASTER), ()).settings
         place = self.target.at(_REHEARSAL)
         shutil.rmtree(place, ignore_errors=True)
         place.mkdir(mode=0o700)
@@ -123,7 +125,7 @@ class Update:
             self.services.restart((name,), seconds=seconds)
 
 
-def _environment(service: str) -> Mapping[str, str]:
+def service_environment(service: str) -> Mapping[str, str]:
     """Return the variables that systemd gives a service; what administrators wrote goes first."""
     found: dict[str, str] = {}
     for line in layout.packaged(f"{service}.service").splitlines():

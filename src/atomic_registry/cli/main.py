@@ -30,6 +30,9 @@ COMMANDS: Mapping[str, Entry] = {
         target="objects.marks:annotate", help="Set and remove annotations of objects."
     ),
     "apply": Entry(target="objects.apply", help="Make objects be as files say."),
+    "backup": Entry(
+        target="backup", help="Back up keys, database and images while the services run."
+    ),
     "ca": Entry(
         target="authority", help="Make certificates and keys, and encrypt secrets for files."
     ),
@@ -76,6 +79,7 @@ COMMANDS: Mapping[str, Entry] = {
     ),
     "project": Entry(target="projects:project", help="Choose the project to work in, or print it."),
     "projects": Entry(target="projects:projects", help="List the projects that you can see."),
+    "restore": Entry(target="backup:restore", help="Bring a backup back, all of it or nothing."),
     "robots": Entry(target="robots", help="Make and remove robots of a project, and their tokens."),
     "serve": Entry(target="serve", help="Start the registry and the master."),
     "share": Entry(target="projects:share", help="Say who else may pull from a project."),

@@ -31,7 +31,7 @@ def write_file(path: Path, content: bytes, mode: int) -> None:
 def move_file(draft: Path, path: Path) -> None:
     """Put a file that is whole on disk into the place of another one, for good."""
     draft.replace(path)
-    _sync_directory(path.parent)
+    sync_directory(path.parent)
 
 
 @contextlib.contextmanager
@@ -61,7 +61,8 @@ def _keep_owner(path: Path, descriptor: int) -> None:
         os.fchown(descriptor, before.st_uid, before.st_gid)
 
 
-def _sync_directory(directory: Path) -> None:
+def sync_directory(directory: Path) -> None:
+    """Have the names in the directory survive a loss of power."""
     descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(descriptor)

@@ -12,7 +12,7 @@ from atomic_registry.store.metadata.transaction import SqlTransaction
 
 T = TypeVar("T")
 
-_SQLITE = "sqlite:///"
+SQLITE = "sqlite:///"
 _POSTGRESQL = "postgresql://"
 
 
@@ -51,8 +51,8 @@ def prepare_metadata(url: str) -> None:
         SchemaTooNew: a newer release has migrated the database.
         MetadataFailed, StorageFull, StorageReadOnly: the database cannot be used.
     """
-    if url.startswith(_SQLITE):
-        prepare_sqlite(url.removeprefix(_SQLITE))
+    if url.startswith(SQLITE):
+        prepare_sqlite(url.removeprefix(SQLITE))
         return
     _check_url(url)
     # Importing the driver costs time that a registry on SQLite need not spend.
@@ -63,8 +63,8 @@ def prepare_metadata(url: str) -> None:
 
 def open_metadata(url: str, clock: Clock) -> MetadataDatabase:
     """Return the store; call it in each worker, after forking."""
-    if url.startswith(_SQLITE):
-        return SqliteMetadata(url.removeprefix(_SQLITE), clock)
+    if url.startswith(SQLITE):
+        return SqliteMetadata(url.removeprefix(SQLITE), clock)
     _check_url(url)
     from atomic_registry.store.metadata.postgres import PostgresMetadata
 

@@ -23,6 +23,7 @@ from atomic_registry.identity.ports import StoredToken
 from atomic_registry.oci.digest import Digest
 from atomic_registry.oci.reference import Reference, RepositoryName
 from atomic_registry.store.metadata import hot
+from atomic_registry.store.metadata.portable import copy_tables
 from atomic_registry.store.metadata.schema import SchemaState, is_current, read_state
 from atomic_registry.store.metadata.statements import is_storable
 from atomic_registry.store.metadata.transaction import SqlTransaction
@@ -78,6 +79,25 @@ def rehearse_postgres(url: str) -> SchemaState:
             transaction.rollback()
             return state
     except exc.DBAPIError as error:
+        raise _translated(error) from error
+
+
+def copy_postgres(url: str, target: Connection) -> None:
+    """Copy every row, as they are at one moment, into tables that have none but a new schema's.
+
+    Raises:
+        MetadataFailed: the database is of another schema than this release makes.
+    """
+    engine = create_engine(
+        _driver_url(url),
+        poolclass=NullPool,
+        isolation_level="REPEATABLE READ",
+        connect_args=_CONNECT,
+    )
+    try:
+        with engine.connect() as connection:
+            copy_tables(connection.execution_options(postgresql_readonly=True), target)
+    except (exc.DBAPIError, psycopg.Error) as error:
         raise _translated(error) from error
 
 

@@ -109,7 +109,15 @@ class Session:
 
     @classmethod
     def open(cls, path: str) -> "Session":
-        raw = connect(path)
+        return cls._of(connect(path))
+
+    @classmethod
+    def open_plainly(cls, path: str) -> "Session":
+        """Open a file that nobody else uses, without the log that lets others write to it."""
+        return cls._of(driver.connect(path, isolation_level=None, check_same_thread=False))
+
+    @classmethod
+    def _of(cls, raw: sqlite3.Connection) -> "Session":
         engine = create_engine("sqlite://", creator=lambda: raw, module=driver, poolclass=NullPool)
         return cls(raw, engine.connect())
 
