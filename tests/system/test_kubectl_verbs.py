@@ -204,6 +204,28 @@ def test_a_misspelt_field_is_named_or_refused_as_the_client_wishes(kubectl: Kube
     assert (0, "") == (ignored.code, ignored.err)
 
 
+def test_kubectl_needs_the_description_as_json_only(site: Site, kubectl: Kubectl) -> None:
+    before = len(site.output())
+    document = robot("described", a="1")
+    kubectl.ok("create", "--validate=strict", "-f", "-", text=document)
+    kubectl.ok("apply", "-f", "-", text=document)
+    kubectl.ok("apply", "--server-side", "--force-conflicts", "-f", "-", text=document)
+    kubectl.ok("diff", "-f", "-", text=document)
+    kubectl.ok("explain", "imagestream.spec")
+
+    asked = [
+        json.loads(line)
+        for line in site.output()[before:].splitlines()
+        if '"path":"/openapi/' in line
+    ]
+
+    assert asked
+    assert all(it["path"].startswith("/openapi/v3") for it in asked)
+    assert {200, 304} >= {it["status"] for it in asked}
+    old = kubectl.run("explain", "sa", "--output=plaintext-openapiv2")
+    assert 1 == old.code, "the only word that asks for the binary form of the second version"
+
+
 def test_dry_runs_of_the_client_and_of_the_server_keep_nothing(kubectl: Kubectl) -> None:
     for where in ("client", "server"):
         said = kubectl.ok("create", "sa", "dry", f"--dry-run={where}", "-o", "name", *WITHIN)

@@ -46,7 +46,7 @@ _OF_KIND: Mapping[str, Mapping[tuple[str, ...], Shape]] = {
     "ImageStream": {
         ("spec", "tags"): _BY_NAME,
         ("spec", "tags", "from"): ATOMIC,
-        ("status", "tags"): Shape(keys=("tag",)),
+        ("status", "tags"): Shape(keys=("tag",), merges=True),
     },
 }
 _LONGEST = 3

@@ -3,7 +3,12 @@
 from atomic_registry.kube.schemas import Words
 
 WORDS = Words(
-    lists={"users": "set", "identities": "set", "managedFields": "atomic"},
+    # As `kube/shapes.py` merges them.
+    lists={
+        "Group.users": "set",
+        "StreamSpec.tags": "name",
+        "StreamStatus.tags": "tag",
+    },
     descriptions={
         "metadata": "What all objects have: name, project, labels, annotations.",
         "name": "Its name.",

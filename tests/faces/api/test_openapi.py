@@ -1,15 +1,20 @@
 """The API's own description: complete, consistent, and cached."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from atomic_registry.faces.api import routes
+from atomic_registry.kube.shapes import ATOMIC, shape_of
 from atomic_registry.resources.kinds import CORE, named_groups, prefix, resources_of
 from tests.faces.api.conftest import Api
 
 GVK = "x-kubernetes-group-version-kind"
 GROUPS = [CORE, *named_groups()]
+
+Path = tuple[str, ...]
+Marked = tuple[Path, dict[str, Any]]
 
 
 async def document(api: Api, group: str) -> Any:
@@ -101,3 +106,37 @@ async def test_a_document_is_not_sent_again_to_those_who_have_it(api: Api) -> No
         headers = {"If-None-Match": first.headers["ETag"]}
         again = await api.call("nobody", "GET", path, headers=headers)
         assert (304, b"") == (again.status, again.raw)
+
+
+def lists_of(schemas: dict[str, Any], schema: dict[str, Any], path: Path) -> Iterator[Marked]:
+    """Each list that an object of the schema has, with its marks."""
+    for name, part in schema.get("properties", {}).items():
+        fields = (*path, name)
+        inner = part.get("items", part)
+        if part.get("type") == "array":
+            yield fields, part
+        reference = inner.get("$ref") or next(iter(inner.get("allOf", ({},)))).get("$ref", "")
+        if reference and len(fields) < 4:
+            yield from lists_of(schemas, schemas[reference.rpartition("/")[2]], fields)
+
+
+async def test_lists_merge_as_they_are_described(api: Api) -> None:
+    index = (await api.get("nobody", "/openapi/v3")).body["paths"]
+    seen, wrong = set(), set()
+    for group in index.values():
+        schemas = (await api.get("nobody", group["serverRelativeURL"])).body["components"]
+        for schema in schemas["schemas"].values():
+            for gvk in schema.get(GVK, ()):
+                if gvk["kind"].endswith("List"):
+                    continue
+                for fields, part in lists_of(schemas["schemas"], schema, ()):
+                    shape = shape_of(gvk["kind"], fields) or ATOMIC
+                    kind = "set" if shape.is_set else "map" if shape.keys else "atomic"
+                    said = part.get("x-kubernetes-list-type", "atomic")
+                    keys = tuple(part.get("x-kubernetes-list-map-keys", ()))
+                    if (kind, shape.keys) != (said, keys):
+                        wrong.add((gvk["kind"], fields, said, keys))
+                    seen.add((gvk["kind"], kind))
+
+    assert not wrong
+    assert {("Group", "set"), ("ImageStream", "map"), ("Role", "atomic")} < seen
