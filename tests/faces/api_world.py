@@ -124,6 +124,7 @@ def make_master_worker(
     files = MasterFiles(
         config=MasterConfig(oauth_config=OAuthConfig(identity_providers=PROVIDERS)),
         public_url="https://master.test:8443",
+        urls=("https://master.test:8443",),
         certificate=root / "unused",
         key=root / "unused",
         client_ca=None,

@@ -45,6 +45,7 @@ class Installation:
         return [
             *self._users(),
             *self._directories(),
+            *self.certificates(),
             *self._secrets(),
             *self._configuration(),
             *self._commands(),
@@ -82,7 +83,8 @@ class Installation:
         for path in (layout.SYSCONFIG, layout.COMMANDS, layout.UNITS, layout.TMPFILES.parent):
             yield Directory(path=path, rights=_OPEN_DIRECTORY)
 
-    def _secrets(self) -> Iterator[Step]:
+    def certificates(self) -> Iterator[Step]:
+        """Yield what sees to the authority, and to the certificates that it has issued."""
         master = layout.CONFIGURATION / "master"
         here = self.target.at(master)
         yield Made(
@@ -103,12 +105,18 @@ class Installation:
         )
         for name in ("registry", "console"):
             yield self._certificate(name)
+        yield from self._authorities()
+
+    def _secrets(self) -> Iterator[Step]:
+        master = layout.CONFIGURATION / "master"
+        here = self.target.at(master)
         yield Made(
             what="keys of login sessions",
             rights=((master / SECRETS_NAME, Rights(mode=0o640, group=layout.MASTER)),),
             make=partial(make_session_secrets, here, self.clock),
         )
-        yield from self._service_account()
+        namespace = layout.CONFIGURATION / "serviceaccount" / "namespace"
+        yield Default(path=namespace, text="default", rights=_PUBLIC)
         if self._administrator:
             yield Made(
                 what=f"password of {ADMINISTRATOR_NAME}",
@@ -139,8 +147,8 @@ class Installation:
     def _names(self) -> list[str]:
         return [*self.choices.hostnames, "localhost", "127.0.0.1", "::1"]
 
-    def _service_account(self) -> Iterator[Step]:
-        """What a pod would find: which authority to trust, and which project it is in."""
+    def _authorities(self) -> Iterator[Step]:
+        """What a pod would find: which authority to trust."""
         directory = layout.CONFIGURATION / "serviceaccount"
         authority = self.target.at(layout.CONFIGURATION / "master" / "ca.crt")
         for name in ("ca.crt", "service-ca.crt"):
@@ -150,7 +158,6 @@ class Installation:
                 rights=((path, _PUBLIC),),
                 make=partial(_copy, authority, self.target.at(path)),
             )
-        yield Default(path=directory / "namespace", text="default", rights=_PUBLIC)
 
     def _configuration(self) -> Iterator[Step]:
         credentials = Path(f"/run/credentials/{layout.MASTER}.service")
@@ -193,7 +200,7 @@ class Installation:
 
     def _units(self) -> Iterator[Step]:
         program = layout.program_of(self.prefix)
-        for name in layout.UNIT_NAMES:
+        for name in (*layout.UNIT_NAMES, *layout.RENEWAL_UNITS):
             text = layout.unit_text(name, program, self.choices)
             yield Default(path=layout.UNITS / name, text=text, rights=_PUBLIC)
         if self.target.is_live:

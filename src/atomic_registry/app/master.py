@@ -150,10 +150,10 @@ class MasterWorker:
 
     async def start(self, *, cleans_up: bool) -> None:
         """Register the product's own OAuth clients and follow who may do what."""
-        url = self._files.public_url
-        console = f"{url.rpartition(':')[0]}:{self._console_port}"
+        urls = self._files.urls
+        consoles = [f"{url.rpartition(':')[0]}:{self._console_port}" for url in urls]
         now = self._clock.now()
-        await self._metadata.write(lambda tx: ensure_default_clients(tx, url, console, now=now))
+        await self._metadata.write(lambda tx: ensure_default_clients(tx, urls, consoles, now=now))
         await self.access.start(cleans_up=cleans_up)
         self._watching.start(compacts=cleans_up)
         self._counting.start(cleans_up=cleans_up)
@@ -193,6 +193,7 @@ class MasterWorker:
         }
         options = OAuthOptions(
             issuer=self._files.public_url,
+            aliases=self._files.urls[1:],
             session_keys=tuple(session_keys(self._files.session_secrets)),
             session_name=config.session_config.session_name,
             session_max_age_seconds=config.session_config.session_max_age_seconds,

@@ -34,6 +34,7 @@ _logger = structlog.get_logger(__name__)
 ADMINISTRATOR_NAME = "admin"
 SECRETS_NAME = "session-secrets.yaml"
 _PASSWORD_LENGTH = 24
+_HTTPS_PORT = 443
 _TLS_VERSIONS = {
     "VersionTLS12": ssl.TLSVersion.TLSv1_2,
     "VersionTLS13": ssl.TLSVersion.TLSv1_3,
@@ -46,6 +47,7 @@ class MasterFiles:
 
     config: MasterConfig
     public_url: str
+    urls: tuple[str, ...]
     certificate: Path
     key: Path
     client_ca: Path | None
@@ -76,9 +78,11 @@ def prepare_master_files(
     serving = config.serving_info
     directory = settings.master_directory
     secrets = config.oauth_config.session_config.session_secrets_file or directory / SECRETS_NAME
+    public_url = public_url_of(config, settings)
     return MasterFiles(
         config=config,
-        public_url=public_url_of(config, settings),
+        public_url=public_url,
+        urls=urls_of(settings, public_url),
         certificate=serving.cert_file or directory / f"{SERVER_NAME}.crt",
         key=serving.key_file or directory / f"{SERVER_NAME}.key",
         client_ca=serving.client_ca,
@@ -136,6 +140,13 @@ def public_url_of(config: MasterConfig, settings: Settings) -> str:
     ).rstrip("/")
 
 
+def urls_of(settings: Settings, public_url: str) -> tuple[str, ...]:
+    """Return every URL by which clients reach the master, the one they are told of first."""
+    port = urlsplit(public_url).port or _HTTPS_PORT
+    more = (f"https://{_in_url(name)}:{port}" for name in _named(settings))
+    return tuple(dict.fromkeys((public_url, *more)))
+
+
 def _refuse_public_secrets(config: MasterConfig, path: Path, private: Path) -> None:
     """Return if no directory that is shown to anybody holds the one of the keys.
 
@@ -191,7 +202,7 @@ def make_administrator(path: Path, clock: Clock) -> str:
 
 def hostnames(settings: Settings, public_url: str) -> list[str]:
     """Return the names and addresses that certificates are made for."""
-    named = [name.strip() for name in settings.master.hostnames.split(",") if name.strip()]
+    named = _named(settings)
     public = urlsplit(public_url).hostname or "localhost"
     machine = [public, socket.gethostname(), "localhost", "127.0.0.1", "::1"]
     return list(dict.fromkeys((*named, *machine)))
@@ -200,12 +211,20 @@ def hostnames(settings: Settings, public_url: str) -> list[str]:
 def default_public_url(settings: Settings) -> str:
     """Return the URL of the master where its file names none."""
     host, port = parse_listen(settings.master.listen)
-    named = [name.strip() for name in settings.master.hostnames.split(",") if name.strip()]
+    named = _named(settings)
     if named:
         host = named[0]
     elif host in {"0.0.0.0", "::"}:  # noqa: S104 - compared, not bound
         host = socket.gethostname()
-    return f"https://[{host}]:{port}" if ":" in host else f"https://{host}:{port}"
+    return f"https://{_in_url(host)}:{port}"
+
+
+def _named(settings: Settings) -> list[str]:
+    return [name.strip() for name in settings.master.hostnames.split(",") if name.strip()]
+
+
+def _in_url(host: str) -> str:
+    return f"[{host}]" if ":" in host else host
 
 
 def _new_session_secrets(clock: Clock) -> str:

@@ -8,6 +8,7 @@ import click
 from atomic_registry.cli import authority_options as options
 from atomic_registry.cli.authority_errors import reported
 from atomic_registry.cli.master_certificates import command as create_master_certs
+from atomic_registry.cli.renew_installed import command as renew_installed
 from atomic_registry.clock import SystemClock
 from atomic_registry.config import string_source
 from atomic_registry.system import ca, signers
@@ -33,6 +34,7 @@ def command() -> None:
 
 
 command.add_command(create_master_certs)
+command.add_command(renew_installed)
 
 
 @command.command("create-server-cert")

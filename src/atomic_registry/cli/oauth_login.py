@@ -22,6 +22,7 @@ from atomic_registry.clock import Clock
 from atomic_registry.identity.oauth_clients import CHALLENGING, CLI, IMPLICIT_PATH
 from atomic_registry.identity.pkce import S256, challenge_of
 
+_METADATA_PATH = "/.well-known/oauth-authorization-server"
 _DEVICE_GRANT = "urn:ietf:params:oauth:grant-type:device_code"
 _BROWSER_SECONDS = 300.0
 _SLOWER_SECONDS = 5
@@ -72,7 +73,10 @@ def password_login(client: ApiClient, name: str, password: str, clock: Clock) ->
         raise click.ClickException(
             "a name with a colon cannot log in with a password; log in with a browser or a token"
         )
-    asked = _Asked.make(clock, CHALLENGING, client.server + IMPLICIT_PATH)
+    # The redirect is not followed, so that it may name the master as no client here knows it: by
+    # localhost, a tunnel or an alias it is reached all the same.
+    issuer = text_at(client.send("GET", _METADATA_PATH).document(), "issuer") or client.server
+    asked = _Asked.make(clock, CHALLENGING, issuer + IMPLICIT_PATH)
     credentials = base64.b64encode(f"{name}:{password}".encode()).decode()
     # The header keeps pages in browsers from making this request.
     headers = {"X-CSRF-Token": "1", "Authorization": f"Basic {credentials}"}

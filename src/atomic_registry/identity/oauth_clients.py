@@ -150,17 +150,19 @@ def inactivity_limit(client: OAuthClient, default: int | None) -> int | None:
 
 
 def ensure_default_clients(
-    tx: Transaction, master_url: str, console_url: str, *, now: datetime
+    tx: Transaction, master_urls: Sequence[str], console_urls: Sequence[str], *, now: datetime
 ) -> None:
     """Store the clients that belong to the product, or mend their redirect URIs.
 
-    All of them are public: they prove with PKCE that the code is theirs.
+    The URLs are all those by which browsers come, the usual one first. All clients are public:
+    they prove with PKCE that the code is theirs.
     """
-    base = master_url.rstrip("/")
+    bases = [url.rstrip("/") for url in master_urls]
     for name, uris in (
-        (BROWSER, [base + DISPLAY_PATH]),
-        (CHALLENGING, [base + IMPLICIT_PATH]),
-        (CONSOLE, [console_url.rstrip("/") or console_url]),
+        (BROWSER, [base + DISPLAY_PATH for base in bases]),
+        # Command lines find the usual URL by themselves, and older ones name none.
+        (CHALLENGING, [bases[0] + IMPLICIT_PATH]),
+        (CONSOLE, [url.rstrip("/") or url for url in console_urls]),
         (CLI, ["http://127.0.0.1/callback", "http://[::1]/callback"]),
     ):
         wanted = OAuthClient(

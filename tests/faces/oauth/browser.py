@@ -40,6 +40,7 @@ from tests.kit.clock import ManualClock
 from tests.kit.identity_store import MemoryIdentityStore
 
 ISSUER = "https://registry.test:8443"
+ALIAS = "https://192.0.2.7:8443"
 CONSOLE = "https://registry.test:9090"
 KEY = b"k" * 32
 VERIFIER = "v" * 43
@@ -137,7 +138,7 @@ async def make_server(
     clock = ManualClock()
     store = MemoryIdentityStore()
     now = clock.now()
-    await store.write(lambda tx: ensure_default_clients(tx, ISSUER, CONSOLE, now=now))
+    await store.write(lambda tx: ensure_default_clients(tx, [ISSUER, ALIAS], [CONSOLE], now=now))
     tokens = TokenService(store, clock)
     grants = GrantService(store, tokens, clock)
     logins = FakeLogins(offered or [Offered(it) for it in providers or (Passwords(),)])
@@ -148,7 +149,9 @@ async def make_server(
         tokens=tokens,
         logins=logins,
     )
-    options = OAuthOptions(issuer=ISSUER, session_keys=(KEY,), templates=templates or {})
+    options = OAuthOptions(
+        issuer=ISSUER, aliases=(ALIAS,), session_keys=(KEY,), templates=templates or {}
+    )
     handlers = OAuthHandlers(services, options, clock)
     face = Face(
         name="oauth",
@@ -170,10 +173,11 @@ async def make_server(
 
 
 class Browser:
-    """Keeps one cookie, follows redirects within the server."""
+    """Keeps one cookie, follows redirects within the server, as long as its name stays the same."""
 
-    def __init__(self, server: Server) -> None:
+    def __init__(self, server: Server, url: str = ISSUER) -> None:
         self.server = server
+        self.url = url
         self.cookie = ""
         self.certificate = b""
 
@@ -185,8 +189,8 @@ class Browser:
         form: dict[str, str] | Sequence[tuple[str, str]] | None = None,
         headers: dict[str, str] | None = None,
     ) -> Response:
-        path, query = read_target(target.removeprefix(ISSUER))
-        sent = {**(headers or {})}
+        path, query = read_target(target.removeprefix(self.url))
+        sent = {"Host": self.url.removeprefix("https://"), **(headers or {})}
         if self.cookie:
             sent["Cookie"] = f"other=1; {self.cookie}"
         body = b""
@@ -201,6 +205,7 @@ class Browser:
             body=BytesBody(body),
             id="request-1",
             remote="192.0.2.7",
+            scheme="https",
             peer_certificate=self.certificate,
         )
         response = await self.server.guard.serve(request)
@@ -223,7 +228,7 @@ class Browser:
         """Go where redirects lead as long as they stay here."""
         for _ in range(10):
             location = response.headers.get("Location", "")
-            if response.status != 302 or not (location.startswith(("/", f"{ISSUER}/"))):
+            if response.status != 302 or not (location.startswith(("/", f"{self.url}/"))):
                 return response
             response = await self.get(location)
         raise AssertionError("too many redirects")

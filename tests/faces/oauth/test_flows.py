@@ -16,6 +16,7 @@ from atomic_registry.identity.oauth_clients import (
 from atomic_registry.identity.tokens import hash_secret
 from atomic_registry.web.messages import Response
 from tests.faces.oauth.browser import (
+    ALIAS,
     CONSOLE,
     ISSUER,
     VERIFIER,
@@ -121,14 +122,17 @@ async def test_the_challenging_client_gets_its_token_in_the_fragment(server: Ser
     assert (await Browser(server).get("/oauth/token/implicit")).status == 200
 
 
-async def test_a_person_is_shown_a_token_once(server: Server) -> None:
-    browser = Browser(server)
+@pytest.mark.parametrize("url", [ISSUER, ALIAS])
+async def test_a_person_is_shown_a_token_once_by_each_name_of_the_server(
+    server: Server, url: str
+) -> None:
+    browser = Browser(server, url)
     page = await browser.follow(await browser.get("/oauth/token/request"))
     page = await browser.follow(await browser.log_in(page))
     assert "Display token" in text_of(page)
     shown = await browser.send("POST", "/oauth/token/display", form=fields_of(page))
     token = re.findall(r'<pre id="token">(.*?)</pre>', text_of(shown))[0]
-    assert f"oc login --token={token} --server={ISSUER}" in text_of(shown)
+    assert f"oc login --token={token} --server={url}" in text_of(shown)
     stored = await server.tokens.verify(token)
     assert (stored.user, stored.client) == ("mary", BROWSER)
     again = await browser.send("POST", "/oauth/token/display", form=fields_of(page))

@@ -120,7 +120,7 @@ async def test_default_clients_are_made_once_and_follow_the_address() -> None:
     for host in ("a", "a", "b"):
         await store.write(
             lambda tx, host=host: ensure_default_clients(  # type: ignore[misc]
-                tx, f"https://{host}.test:8443", f"https://{host}.test:9090", now=now
+                tx, [f"https://{host}.test:8443"], [f"https://{host}.test:9090"], now=now
             )
         )
     found = await store.read(lambda tx: tx.objects.list(OAuthClient, limit=10))

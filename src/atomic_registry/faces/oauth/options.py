@@ -6,19 +6,23 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from atomic_registry.identity.grants import MAX_SESSION
+from atomic_registry.web.forwarded import origin
+from atomic_registry.web.messages import Request
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OAuthOptions:
     """Where the face is reached, and how its pages and sessions behave.
 
-    `issuer` is the URL that clients use, without a path. `templates` replaces pages by files: the
+    `issuer` is the URL that clients use, without a path, `aliases` are others that lead here.
+    `templates` replaces pages by files: the
     keys are `login`, `providerSelection` and `error`. `session_keys` are 32 bytes each: the first
     one writes cookies, all of them read.
     """
 
     issuer: str
     session_keys: tuple[bytes, ...]
+    aliases: tuple[str, ...] = ()
     session_name: str = "ssn"
     session_max_age_seconds: int = 300
     always_shows_selection: bool = False
@@ -32,6 +36,11 @@ class OAuthOptions:
             raise ValueError("sessions need at least one key, each of 32 bytes")
         if not 0 < self.session_max_age_seconds <= MAX_SESSION.total_seconds():
             raise ValueError("a login session lasts between one second and one day")
+
+    def url_for(self, request: Request) -> str:
+        """Return the URL by which the browser came: its cookies are for that host only."""
+        found = origin(request, default=self.issuer)
+        return found if found in self.aliases else self.issuer
 
     @property
     def cookie_name(self) -> str:

@@ -37,7 +37,7 @@ class TokenRequestHandlers:
         self._grants = grants
         self._sessions = sessions
         self._pages = pages
-        self._issuer = options.issuer
+        self._options = options
 
     async def start(self, request: Request) -> Response:
         """Begin the code flow of the browser client."""
@@ -48,7 +48,7 @@ class TokenRequestHandlers:
         location = with_parameters(
             "/oauth/authorize",
             client_id=BROWSER,
-            redirect_uri=self._issuer + DISPLAY_PATH,
+            redirect_uri=self._options.url_for(request) + DISPLAY_PATH,
             response_type="code",
             state=state,
             code_challenge=challenge_of(verifier),
@@ -66,7 +66,9 @@ class TokenRequestHandlers:
         if not is_ours or not code:
             values = {
                 "code": request.query.get("error") or "token_expired",
-                "message": "No token was made. Ask for one again at " + self._issuer + REQUEST_PATH,
+                "message": "No token was made. Ask for one again at "
+                + self._options.url_for(request)
+                + REQUEST_PATH,
             }
             return self._pages.render("error.html", values, status=400)
         values = {"csrf": session.csrf, "code": code}
@@ -84,10 +86,14 @@ class TokenRequestHandlers:
         issued = await self._grants.redeem_code(
             client,
             code=form.get("code") or "",
-            redirect_uri=self._issuer + DISPLAY_PATH,
+            redirect_uri=self._options.url_for(request) + DISPLAY_PATH,
             verifier=verifier,
         )
-        values = {"token": issued.access_token, "user": issued.user, "server": self._issuer}
+        values = {
+            "token": issued.access_token,
+            "user": issued.user,
+            "server": self._options.url_for(request),
+        }
         page = self._pages.render("token.html", values)
         return set_cookie(page, self._sessions.drop())
 

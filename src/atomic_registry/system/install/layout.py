@@ -23,6 +23,14 @@ CONSOLE = "atomic-registry-console"
 GROUP = "atomic-registry"
 SERVICES = (MASTER, REGISTRY, CONSOLE)
 UNIT_NAMES = tuple(f"{name}.{kind}" for name in SERVICES for kind in ("service", "socket"))
+RENEWAL = "atomic-registry-certificates"
+RENEWAL_UNITS = (f"{RENEWAL}.service", f"{RENEWAL}.timer")
+# What systemd hands to each service: directory below the configuration, name of the pair.
+PAIRS = {
+    MASTER: ("master", "master.server"),
+    REGISTRY: ("registry", "registry"),
+    CONSOLE: ("console", "console"),
+}
 
 
 def packaged(name: str) -> str:

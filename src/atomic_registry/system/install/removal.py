@@ -22,7 +22,7 @@ class Removal:
 def removal_steps(target: Target, ledger: Ledger, *, removes_data: bool) -> Iterator[Removal]:
     """Yield what goes, in order; data, configuration and keys only if that is asked for."""
     yield Removal(what="services stop and start no more", take=partial(_stop, target))
-    for name in layout.UNIT_NAMES:
+    for name in (*layout.UNIT_NAMES, *layout.RENEWAL_UNITS):
         yield _file(target, ledger, layout.UNITS / name, always=True)
     for name in layout.COMMAND_NAMES:
         yield _link(target, layout.COMMANDS / name)
@@ -41,14 +41,14 @@ def removal_steps(target: Target, ledger: Ledger, *, removes_data: bool) -> Iter
 def _stop(target: Target) -> str:
     if target.is_live:
         # All at once: a socket that is still open would start its service again.
-        target.systemctl("stop", *layout.UNIT_NAMES, check=False)
-    target.systemctl("disable", *layout.UNIT_NAMES, check=False)
+        target.systemctl("stop", *layout.RENEWAL_UNITS, *layout.UNIT_NAMES, check=False)
+    target.systemctl("disable", *layout.RENEWAL_UNITS, *layout.UNIT_NAMES, check=False)
     return "done"
 
 
 def _reload(target: Target) -> str:
     target.systemctl("daemon-reload")
-    target.systemctl("reset-failed", *layout.UNIT_NAMES, check=False)
+    target.systemctl("reset-failed", *layout.RENEWAL_UNITS, *layout.UNIT_NAMES, check=False)
     return "done"
 
 

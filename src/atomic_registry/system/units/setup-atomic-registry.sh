@@ -1,7 +1,8 @@
 #!/bin/sh
 # The original product was set up in a second step, by this script. `atomic-registry install` does
-# all of it: users, the registry's credential, the console's OAuth client, the registry's
-# configuration. So this only looks whether the services run.
+# what is still needed: users, certificates, the registry's configuration. The master makes the
+# console's OAuth client when it starts, and the registry needs no credential: it asks the database
+# that it shares with the master. So this only looks whether the services run.
 set -u
 systemctl=/usr/bin/systemctl
 [ -x "$systemctl" ] || systemctl=/bin/systemctl
