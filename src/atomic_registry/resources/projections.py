@@ -6,7 +6,7 @@ by its own projector.
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -43,13 +43,29 @@ class Sighting:
     document: Document
 
 
+def by_name(key: Key) -> Key:
+    """Sort as stored kinds are listed: by namespace, then by name."""
+    return key
+
+
+def by_repository(key: Key) -> Key:
+    """Sort as what is made from repositories is listed: by the repository's name, then by tag.
+
+    A stream shows `/` as `~`, which sorts elsewhere, and `-` sorts before the `/` of a project.
+    """
+    namespace, name = key
+    stream, _, tag = name.partition(":")
+    return f"{namespace}/{stream.replace('~', '/')}", tag
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StatePage:
-    """Objects of one snapshot in order of (namespace, name); `last` is None at the end."""
+    """Objects of one snapshot, sorted by `order`; `last` is None at the end."""
 
     items: list[Sighting]
     revision: int
     last: Key | None
+    order: Callable[[Key], Key] = by_name
 
 
 class Projector(Protocol):
@@ -65,7 +81,7 @@ class Projector(Protocol):
         ...
 
     async def state(self, place: Place, after: Key, *, limit: int) -> StatePage:
-        """Return the next objects of the place after a pair of namespace and name."""
+        """Return the next objects of the place after a pair of namespace and name, in order."""
         ...
 
 

@@ -7,12 +7,13 @@ from dataclasses import dataclass, field
 from atomic_registry.events.feed import Subscription
 from atomic_registry.events.ports import Change
 from atomic_registry.resources.kinds import Place
-from atomic_registry.resources.projections import Key, Projector, Sighting, StatePage
+from atomic_registry.resources.projections import Key, Projector, Sighting, StatePage, by_name
 from atomic_registry.resources.selectors import FieldSelector, LabelSelector
 from atomic_registry.resources.strategies import Document
 
 INITIAL_EVENTS_END = "k8s.io/initial-events-end"
 PAGE = 500
+_END: Key = ("\U0010ffff", "")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,7 +60,8 @@ class Watch:
         self._projector = projector
         self._subscription = subscription
         self._first_page = first_page
-        # Where each page of the initial state ended, and its snapshot.
+        # Where each page of the initial state ended in the order of lists, and its snapshot.
+        self._order = by_name if first_page is None else first_page.order
         self._ends: list[Key] = []
         self._revisions: list[int] = []
 
@@ -97,7 +99,7 @@ class Watch:
 
     async def _initial(self, page: StatePage) -> AsyncGenerator[WatchEvent, None]:
         while True:
-            self._ends.append(("\U0010ffff", "") if page.last is None else page.last)
+            self._ends.append(_END if page.last is None else self._order(page.last))
             self._revisions.append(page.revision)
             for sighting in page.items:
                 if self._is_chosen(sighting) and self._matches(sighting.after):
@@ -132,7 +134,7 @@ class Watch:
             self._ends.clear()
             self._revisions.clear()
             return False
-        page = bisect_left(self._ends, (sighting.namespace, sighting.name))
+        page = bisect_left(self._ends, self._order((sighting.namespace, sighting.name)))
         return sighting.revision <= self._revisions[page]
 
     def _is_chosen(self, sighting: Sighting) -> bool:

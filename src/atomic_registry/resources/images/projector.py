@@ -17,7 +17,7 @@ from atomic_registry.resources.images.views import (
     uid_of,
 )
 from atomic_registry.resources.kinds import Place
-from atomic_registry.resources.projections import Key, Sighting, StatePage
+from atomic_registry.resources.projections import Key, Sighting, StatePage, by_repository
 from atomic_registry.resources.strategies import Document
 
 _CREATED = "created"
@@ -64,7 +64,7 @@ class ImageStreamProjector:
         views, revision, is_end = await self._around.metadata.read(load)
         items = [self._sighting(place, view, None) for view in views]
         last = None if is_end else (items[-1].namespace, items[-1].name)
-        return StatePage(items=items, revision=revision, last=last)
+        return StatePage(items=items, revision=revision, last=last, order=by_repository)
 
     def _sighting(self, place: Place, view: StreamView, change: Change | None) -> Sighting:
         stream = view.stream

@@ -18,7 +18,7 @@ from atomic_registry.resources.images.tag_reads import FoundTag, scan_tags, show
 from atomic_registry.resources.images.views import uid_of
 from atomic_registry.resources.kinds import Place
 from atomic_registry.resources.paging import ListOptions
-from atomic_registry.resources.projections import Key, Sighting, StatePage
+from atomic_registry.resources.projections import Key, Sighting, StatePage, by_repository
 from atomic_registry.resources.strategies import Document
 
 _FACTS = msgspec.json.Decoder(dict[str, str])
@@ -71,7 +71,7 @@ class StreamTagProjector:
             repository = RepositoryName(cut.last)
             last = repository.project, f"{stream_name_of(repository)}:{cut.below}"
         items = await self._sightings(place, cut.items)
-        return StatePage(items=items, revision=cut.revision, last=last)
+        return StatePage(items=items, revision=cut.revision, last=last, order=by_repository)
 
     async def _load(self, name: RepositoryName, tags: Sequence[str]) -> Sequence[FoundTag]:
         """Return those of the tags that point somewhere."""
