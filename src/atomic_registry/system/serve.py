@@ -6,7 +6,6 @@ import gc
 import os
 import select
 import signal
-import socket
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -19,7 +18,7 @@ from atomic_registry.system.failures import CONFIGURATION_EXIT, CannotServe
 from atomic_registry.system.heartbeats import Heartbeats
 from atomic_registry.system.notify import Notifier
 from atomic_registry.system.pairs import Pair, settle_pair
-from atomic_registry.system.sockets import bind, inherited_sockets
+from atomic_registry.system.sockets import Entrance, inherited_sockets, open_entrance
 from atomic_registry.system.tls import ReloadingContext, TlsOptions
 from atomic_registry.system.workers import WorkerOptions, worker_main
 
@@ -45,7 +44,7 @@ class Service:
 @dataclass(slots=True)
 class _Worker:
     service: Service
-    listener: socket.socket
+    entrance: Entrance
     index: int
     pid: int = 0
     ready: int | None = None
@@ -75,10 +74,9 @@ def run_services(
             if service.options.tls is not None:
                 _check_tls(service.options.tls)
         given = inherited_sockets(environment, os.getpid())
-        for service in services:
-            _compare_ports(service, given.get(service.name))
         bound = [
-            (service, given.get(service.name) or bind(*service.listen)) for service in services
+            (service, open_entrance(service.name, *service.listen, given.get(service.name)))
+            for service in services
         ]
         return Supervisor(bound, locks, notifier).run(on_ready)
     except CannotServe as error:
@@ -94,21 +92,6 @@ def run_services(
             os.close(lock)
 
 
-def _compare_ports(service: Service, given: socket.socket | None) -> None:
-    # A socket of systemd goes before what the configuration says, which may surprise.
-    if given is None or given.family not in {socket.AF_INET, socket.AF_INET6}:
-        return
-    held, wanted = given.getsockname()[1], service.listen[1]
-    if held != wanted:
-        _logger.warning(
-            "systemd holds another port than the configuration names, and its own is served",
-            to_move_it=f"atomic-registry install --{service.name}-port {wanted}",
-            service=service.name,
-            port=held,
-            configured=wanted,
-        )
-
-
 class WorkersFailed(Exception):
     """No worker becomes ready; another start may do better."""
 
@@ -118,17 +101,17 @@ class Supervisor:
 
     def __init__(
         self,
-        services: Sequence[tuple[Service, socket.socket]],
+        services: Sequence[tuple[Service, Entrance]],
         locks: Sequence[int],
         notifier: Notifier,
     ) -> None:
-        self._listeners = [listener for _, listener in services]
+        self._entrances = [entrance for _, entrance in services]
         self._locks = tuple(locks)
         self._drain_seconds = max(service.options.drain_seconds for service, _ in services)
         self._clock = SystemClock()
         self._workers = [
-            _Worker(service, listener, index)
-            for service, listener in services
+            _Worker(service, entrance, index)
+            for service, entrance in services
             for index in range(service.workers)
         ]
         self._heartbeats = Heartbeats(self._clock, len(self._workers))
@@ -147,7 +130,7 @@ class Supervisor:
         finally:
             self._kill(signal.SIGKILL)
             self._reap(block=True)
-            self._close_listeners()
+            self._close_entrances()
             os.close(self._life_read)
             os.close(self._life_write)
             signal.pthread_sigmask(signal.SIG_SETMASK, previous)
@@ -174,7 +157,7 @@ class Supervisor:
             self._ping()
 
     def _status(self) -> str:
-        places = {it.service.name: it.listener.getsockname()[:2] for it in self._workers}
+        places = {it.service.name: it.entrance.listener.getsockname()[:2] for it in self._workers}
         return "serving: " + ", ".join(f"{name} on port {at[1]}" for name, at in places.items())
 
     def _ping(self) -> None:
@@ -221,15 +204,15 @@ class Supervisor:
             # The locks are the supervisor's: a worker that outlives it must not hold them.
             for lock in self._locks:
                 os.close(lock)
-            for listener in self._listeners:
-                if listener is not worker.listener:
-                    listener.close()
+            for entrance in self._entrances:
+                if entrance is not worker.entrance:
+                    entrance.close()
             options = worker.service.options
             asyncio.run(
                 worker_main(
                     worker.index,
                     options,
-                    worker.listener,
+                    worker.entrance,
                     ready=ready,
                     life=self._life_read,
                     beat=partial(self._heartbeats.beat, self._workers.index(worker)),
@@ -279,13 +262,13 @@ class Supervisor:
         worker.was_ready = False
         worker.start_at = self._clock.monotonic() + backoff
 
-    def _close_listeners(self) -> None:
-        for listener in self._listeners:
-            listener.close()
+    def _close_entrances(self) -> None:
+        for entrance in self._entrances:
+            entrance.close()
 
     def _drain(self) -> int:
         self._notifier.stopping("letting running transfers finish")
-        self._close_listeners()
+        self._close_entrances()
         self._kill(signal.SIGTERM)
         deadline = self._clock.monotonic() + self._drain_seconds + _GRACE_SECONDS
         while any(worker.pid for worker in self._workers):

@@ -1,6 +1,7 @@
 """One worker process: accepts, serves, drains, and never outlives its supervisor."""
 
 import asyncio
+import contextlib
 import os
 import signal
 import socket
@@ -11,6 +12,7 @@ from typing import Protocol
 import structlog
 
 from atomic_registry.system.renewal import Renewal
+from atomic_registry.system.sockets import Entrance
 from atomic_registry.system.tls import ReloadingContext, TlsOptions
 from atomic_registry.web.guard import Guard
 from atomic_registry.web.server import HttpServer, ServerLimits
@@ -50,7 +52,7 @@ class WorkerOptions:
 async def worker_main(
     index: int,
     options: WorkerOptions,
-    listener: socket.socket,
+    entrance: Entrance,
     *,
     ready: int,
     life: int,
@@ -72,8 +74,9 @@ async def worker_main(
         watchers.append(asyncio.create_task(options.renewal.run()))
     watchers.append(asyncio.create_task(_beat(beat)))
     app = await options.build(index)
-    acceptor = Acceptor(listener, app.guard, options, reloading)
+    acceptor = Acceptor(entrance, app.guard, options, reloading)
     acceptor.start()
+    acceptor.turn_away()
     os.write(ready, b"R")
     os.close(ready)
     await drain.wait()
@@ -100,6 +103,11 @@ def _orphan(
     loop.call_later(_ORPHAN_SECONDS, os._exit, 1)
 
 
+def _refuse(listener: socket.socket) -> None:
+    with contextlib.suppress(OSError):
+        listener.accept()[0].close()
+
+
 def _nobody(_: bytes) -> bool:
     return False
 
@@ -109,12 +117,13 @@ class Acceptor:
 
     def __init__(
         self,
-        listener: socket.socket,
+        entrance: Entrance,
         guard: Guard,
         options: WorkerOptions,
         reloading: ReloadingContext | None,
     ) -> None:
-        self._listener = listener
+        self._entrance = entrance
+        self._listener = entrance.listener
         self._loop = asyncio.get_running_loop()
         self._server = HttpServer(
             guard,
@@ -135,11 +144,18 @@ class Acceptor:
             self._accepting = True
             self._loop.add_reader(self._listener, self._accept)
 
+    def turn_away(self) -> None:
+        """Close each connection to a socket that is no longer served."""
+        if self._entrance.retired is not None:
+            self._loop.add_reader(self._entrance.retired, _refuse, self._entrance.retired)
+
     async def drain(self, orphaned: asyncio.Event, seconds: float) -> None:
         """Stop accepting, let requests finish for so long, then cut what is left."""
         self._stopped = True
         self._pause()
-        self._listener.close()
+        if self._entrance.retired is not None:
+            self._loop.remove_reader(self._entrance.retired)
+        self._entrance.close()
         await self._wait(orphaned, seconds)
         self._server.abort()
         for task in self._starting:
@@ -180,6 +196,9 @@ class Acceptor:
             _logger.error("cannot accept connections for now", reason=str(error))  # noqa: TRY400
             self._pause()
             self._loop.call_later(_ACCEPT_PAUSE_SECONDS, self.start)
+            return
+        if not self._entrance.takes(connection):
+            connection.close()
             return
         connection.setblocking(False)
         task = self._loop.create_task(self._connect(connection))

@@ -6,7 +6,10 @@ import ssl
 from collections.abc import Iterator
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import serialization
 
+from tests.kit.registry import free_port
 from tests.system.systemd.conftest import Installed
 
 UNIT = "atomic-registry.service"
@@ -26,16 +29,35 @@ class Edited:
         self.installed.machine.run("systemctl", "reset-failed", UNIT, check=False)
         return self.installed.machine.run("systemctl", "restart", UNIT, check=check).code
 
-    def header(self, name: str) -> str | None:
+    def header(self, name: str, *, port: int = 0, address: str = "localhost") -> str | None:
         """Asks the registry, whose certificate must be of the machine's CA."""
-        context = ssl.create_default_context(cafile=str(self.installed.authority))
-        port = self.installed.registry_port
-        connection = http.client.HTTPSConnection("localhost", port, timeout=30, context=context)
+        connection = self._connection(port, address)
         with contextlib.closing(connection):
             connection.request("GET", "/healthz")
             answer = connection.getresponse()
             answer.read()
             return answer.headers[name]
+
+    def served(self) -> bytes:
+        """The certificate that the registry shows."""
+        connection = self._connection()
+        with contextlib.closing(connection):
+            connection.connect()
+            assert isinstance(connection.sock, ssl.SSLSocket)
+            return connection.sock.getpeercert(binary_form=True) or b""
+
+    def leaf(self, path: str) -> bytes:
+        """The first certificate of a file of the machine."""
+        pem = self.installed.machine.path(path).read_bytes()
+        first = x509.load_pem_x509_certificates(pem)[0]
+        return first.public_bytes(serialization.Encoding.DER)
+
+    def _connection(self, port: int = 0, address: str = "localhost") -> http.client.HTTPSConnection:
+        context = ssl.create_default_context(cafile=str(self.installed.authority))
+        # Only localhost is a name of the certificate.
+        context.check_hostname = address == "localhost"
+        port = port or self.installed.registry_port
+        return http.client.HTTPSConnection(address, port, timeout=30, context=context)
 
 
 @pytest.fixture
@@ -76,3 +98,59 @@ def test_a_key_that_cannot_be_honoured_keeps_the_service_from_starting(edited: E
     assert "REGISTRY_STORAGE_S3_BUCKET: this version does not support it" in journal
     assert f"{CONFIG}: htttp: there is no such key (did you mean http?)" in journal
     assert edited.installed.machine.show(UNIT, "ExecMainStatus") == "78"
+
+
+def test_the_original_steps_to_secure_the_endpoint_serve_that_certificate(edited: Edited) -> None:
+    machine = edited.installed.machine
+    master, registry = "/etc/atomic-registry/master", "/etc/atomic-registry/registry"
+    machine.run("cp", "-a", "/etc/atomic-registry", "/root/before")
+    make = "oadm ca create-server-cert --signer-cert=ca.crt --signer-key=ca.key"
+    make += " --signer-serial=ca.serial.txt --hostnames='localhost,images.example.test'"
+    try:
+        machine.run("sh", "-ec", f"cd {master}; {make} --cert=registry.crt --key=registry.key")
+        machine.run("sh", "-ec", f"cp {master}/registry.* {registry}/")
+        machine.run("chown", "-R", "atomic-registry:root", f"{registry}/")
+        machine.run("sed", "-i", "s/^# *REGISTRY_HTTP_TLS/REGISTRY_HTTP_TLS/", VARIABLES)
+        assert edited.variables.read_text().count("\nREGISTRY_HTTP_TLS_") == 2
+        edited.restart()
+        assert (
+            edited.served()
+            == edited.leaf(f"{registry}/registry.crt")
+            != edited.leaf("/root/before/registry/registry.crt")
+        )
+
+        # Under names of its own: it is the variables that say which one.
+        machine.run("sh", "-ec", f"cd {registry}; {make.replace('=ca.', f'={master}/ca.')}"
+                    " --cert=public.crt --key=public.key; chown atomic-registry: public.*")  # fmt: skip
+        machine.run("sed", "-i", f"s#={registry}/registry[.]#={registry}/public.#", VARIABLES)
+        edited.restart()
+        assert edited.served() == edited.leaf(f"{registry}/public.crt")
+    finally:
+        machine.run("rm", "-r", "/etc/atomic-registry")
+        machine.run("mv", "/root/before", "/etc/atomic-registry")
+
+
+def test_an_address_in_sysconfig_holds_after_a_restart_of_the_service(edited: Edited) -> None:
+    installed, other = edited.installed, free_port()
+    lines = edited.variables.read_text().replace(
+        f"REGISTRY_HTTP_ADDR=:{installed.registry_port}\n", f"REGISTRY_HTTP_ADDR=:{other}\n"
+    )
+    edited.variables.write_text(lines)
+    edited.restart()
+    assert edited.header("Content-Type", port=other) is not None
+    # The socket of systemd still listens, and nobody is left waiting there.
+    with pytest.raises((ssl.SSLError, ConnectionError)):
+        edited.header("Content-Type")
+    assert f"atomic-registry install --registry-port {other}" in installed.machine.journal(UNIT)
+
+    edited.variables.write_text(lines.replace(f"=:{other}\n", f"=127.0.0.2:{other}\n"))
+    edited.restart()
+    with pytest.raises(ConnectionRefusedError):
+        edited.header("Content-Type", port=other)
+
+    narrow = f"REGISTRY_HTTP_ADDR=127.0.0.2:{installed.registry_port}\n"
+    edited.variables.write_text(lines.replace(f"REGISTRY_HTTP_ADDR=:{other}\n", narrow))
+    edited.restart()
+    with pytest.raises((ssl.SSLError, ConnectionError)):
+        edited.header("Content-Type")
+    assert edited.header("Content-Type", address="127.0.0.2") is not None

@@ -11,7 +11,8 @@ _HEAD = """\
 OPTIONS=
 # Names and addresses by which clients reach this machine.
 ATOMIC_REGISTRY_MASTER_HOSTNAMES={hostnames}
-# Where the services listen. The sockets are opened by systemd, so another port takes
+# Where the services listen. Another address holds after a restart of the service. To have systemd
+# hold a port, so that no client is refused over restarts:
 # `atomic-registry install --registry-port, --master-port, --console-port`.
 REGISTRY_HTTP_ADDR=:{registry_port}
 ATOMIC_REGISTRY_MASTER_LISTEN=0.0.0.0:{master_port}
