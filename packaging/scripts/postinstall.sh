@@ -5,6 +5,9 @@ case "${1:-}" in
   abort-*) exit 0 ;;
 esac
 base=/opt/atomic-registry
+# Compiled from the version before, and taken for current: files of packages have equal times.
+find "$base/package" -type d -name __pycache__ -prune -exec rm -rf {} +
+export PYTHONDONTWRITEBYTECODE=1
 # Of the Pythons of the machine, one that the tree has packages for.
 for python in /usr/bin/python3 /usr/bin/python3.14 /usr/bin/python3.13 /usr/bin/python3.12 \
   /usr/bin/python3.11; do

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 from atomic_registry import __version__
+from atomic_registry.system.durable_files import locked
 from tests.kit.optional import lacking, need_commands, run
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -42,15 +43,22 @@ def wheel_and_sdist(version: str, place: Path) -> list[Path]:
 
 
 def _built(version: str, *arguments: str) -> list[Path]:
-    place = ROOT / "build" / "for-tests" / _hash([*arguments, version])
-    if not (place / "dist").is_dir():
-        shutil.rmtree(place, ignore_errors=True)
-        sources = _copy_of_sources(version, place / "sources")
-        _make(sources, place / "draft", *arguments, "--build", place / "build")
-        (place / "draft").rename(place / "dist")
-        for name in ("sources", "build"):
-            shutil.rmtree(place / name)
+    builds = ROOT / "build" / "for-tests"
+    place = builds / _hash([*arguments, version])
+    # Tests that run beside each other want the same package.
+    with locked(builds):
+        if not (place / "dist").is_dir():
+            _build(place, version, *arguments)
     return [it for it in sorted((place / "dist").iterdir()) if it.suffix in (".deb", ".rpm")]
+
+
+def _build(place: Path, version: str, *arguments: str) -> None:
+    shutil.rmtree(place, ignore_errors=True)
+    sources = _copy_of_sources(version, place / "sources")
+    _make(sources, place / "draft", *arguments, "--build", place / "build")
+    (place / "draft").rename(place / "dist")
+    for name in ("sources", "build"):
+        shutil.rmtree(place / name)
 
 
 def _make(sources: Path, output: Path, *arguments: str | Path) -> None:

@@ -66,9 +66,15 @@ def test_the_rpm_carries_what_the_deb_does(unpacked: Path, tmp_path: Path) -> No
     for name in ("postinstall", "preremove", "postremove"):
         assert (PACKAGING / "scripts" / f"{name}.sh").read_text().strip() in scripts
     root = tmp_path / "root"
-    flags = ["--root", root, "--nodeps", "--noscripts", "--ignorearch"]
+    flags: list[str | Path] = ["--root", root, "--nodeps", "--noscripts", "--ignorearch"]
     run(["rpm", *flags, "--install", package])
-    same = ["diff", "--recursive", "--no-dereference", unpacked / TREE, root / TREE]
+    same: list[str | Path] = [
+        "diff",
+        "--recursive",
+        "--no-dereference",
+        unpacked / TREE,
+        root / TREE,
+    ]
     assert "" == run(same)
 
 
@@ -91,7 +97,7 @@ def test_the_label_writes_a_service_for_podman_and_never_over_a_changed_one(
         "HOST_CONTAINERS": str(tmp_path), "TEMPLATE": str(template),
         "IMAGE": "registry.test/atomic-registry:1", "PATH": "/usr/bin:/bin",
     }  # fmt: skip
-    install = ["sh", PACKAGING / "container" / "install.sh"]
+    install: list[str | Path] = ["sh", PACKAGING / "container" / "install.sh"]
     run([*install, "registry.test", "192.0.2.7"], environment=environment)
     service = tmp_path / "systemd" / "atomic-registry.container"
     written = service.read_text()

@@ -111,12 +111,12 @@ def test_a_package_is_installed_updated_and_gone_back_from(
 def test_a_version_that_does_not_start_is_replaced_by_the_one_before(
     installed: Installed, client: Client
 ) -> None:
-    def break_the_registry(package: Path) -> None:
-        broken = package / "app" / "registry.py"
+    def break_the_services(package: Path) -> None:
+        broken = package / "cli" / "serve.py"
         broken.write_text('raise RuntimeError("this version is broken")\n')
 
     machine = installed.machine
-    told = update(machine, tree_of(machine, BROKEN, break_the_registry), check=False)
+    told = update(machine, tree_of(machine, BROKEN, break_the_services), check=False)
     assert "this version is broken" in told
     assert f"{__version__} is in use again" in told
     assert {__version__} == runs(installed)
@@ -196,8 +196,8 @@ def test_the_package_manager_updates_the_services_and_takes_no_data(
     installed: Installed, client: Client
 ) -> None:
     machine = installed.machine
-    install_deb(machine, NEXT)
-    assert {NEXT} == runs(installed)
+    told = install_deb(machine, NEXT)
+    assert {NEXT} == runs(installed), told
     client.pull("demo/app:before")
     update(machine, "--rollback")
     assert {__version__} == runs(installed)

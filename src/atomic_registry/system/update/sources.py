@@ -56,7 +56,10 @@ class Source:
         elif path.is_dir():
             # Both names lead to the same bytes, until a package manager puts others in the place
             # of one: it never writes into a file.
-            shutil.copytree(path, draft, symlinks=True, copy_function=_link)
+            # What was compiled from others is left out: files of packages have equal times, so that
+            # Python would take it for current.
+            ignored = shutil.ignore_patterns("__pycache__")
+            shutil.copytree(path, draft, symlinks=True, copy_function=_link, ignore=ignored)
         else:
             self._from_wheels(target, draft)
             return
