@@ -244,3 +244,68 @@ def test_the_setup_script_of_the_original_explains_itself(installed: Installed) 
     told = installed.machine.run("/var/run/setup-atomic-registry.sh", "registry.test").output
     assert "Nothing is left to set up" in told
     assert "atomic-registry runs." in told
+
+
+def test_changed_ports_are_taken_by_services_that_run(
+    machine: Machine, image: Path, tmp_path: Path
+) -> None:
+    made = Installed(machine)
+    made.install("--now")
+    made.make_project("demo")
+    Client(made, tmp_path, image).push("demo/ports:v1")
+    moved = Installed(machine)
+    moved.install("--now")
+    assert not moved.answers(made.registry_port) and not moved.answers(made.master_port)
+    (tmp_path / "moved").mkdir()
+    Client(moved, tmp_path / "moved", image).pull("demo/ports:v1")
+
+
+def test_the_tree_of_an_image_is_installed_and_the_machine_stays_as_it_was(
+    machine: Machine,
+) -> None:
+    before = _fingerprints(machine)
+    tree = machine.path("/srv/tree")
+    (tree / "etc").mkdir(parents=True)
+    machine.run(PROGRAM, "install", "registry.test", "--root", "/srv/tree", "--now")
+    assert before == _fingerprints(machine)
+    owners = {
+        line.split(":")[0]: int(line.split(":")[2])
+        for line in (tree / "etc" / "passwd").read_text().splitlines()
+    }
+    datastore = tree / "var/lib/atomic-registry/datastore"
+    assert owners["atomic-registry-master"] == datastore.stat().st_uid
+    assert (tree / "etc/atomic-registry/master/ca.key").stat().st_mode & 0o777 == 0o600
+    units = ["atomic-registry-master.service", "atomic-registry-certificates.timer"]
+    shown = machine.run("systemctl", "--root=/srv/tree", "is-enabled", *units).output
+    assert ["enabled", "enabled"] == shown.split()
+
+
+def test_no_secret_is_printed_by_an_installation(machine: Machine) -> None:
+    told = Installed(machine).install("--identity-provider", "htpasswd")
+    secrets = [
+        *machine.path(f"{MASTER}/session-secrets.yaml").read_text().split('"')[1::2],
+        machine.path(f"{MASTER}/admin.password").read_text().strip(),
+        machine.path(f"{MASTER}/ca.key").read_text().splitlines()[1],
+    ]
+    assert len(secrets) == 4 and not any(secret in told for secret in secrets)
+
+
+def test_an_open_door_is_told_loudly_at_installation_and_at_each_start(
+    installed: Installed,
+) -> None:
+    assert "ANYBODY may log in as anybody" in installed.install()
+    installed.machine.run("systemctl", "restart", "atomic-registry-master.service")
+    assert "can log in under any name" in installed.machine.journal(
+        "atomic-registry-master.service"
+    )
+
+
+def test_nothing_is_written_twice_by_installing_and_setting_up_again(machine: Machine) -> None:
+    made = Installed(machine)
+    made.install("--now")
+    made.install("--now")
+    machine.run("/var/run/setup-atomic-registry.sh", "registry.test", check=False)
+    assert "default" == machine.path("/etc/atomic-registry/serviceaccount/namespace").read_text()
+    lines = machine.path("/etc/sysconfig/atomic-registry").read_text().splitlines()
+    names = [line.partition("=")[0] for line in lines if line and not line.startswith("#")]
+    assert len(names) == len(set(names))

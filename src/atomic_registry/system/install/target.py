@@ -50,7 +50,8 @@ class Target:
         Raises:
             InstallFailed: that failed.
         """
-        self.run(["systemd-sysusers", *self._root_flag(), str(path)])
+        # By its name: a whole path is looked for outside of the tree.
+        self.run(["systemd-sysusers", *self._root_flag(), path.name])
 
     def run(self, command: Sequence[str], *, check: bool = True) -> str:
         """Run a program and return what it printed.
