@@ -10,6 +10,7 @@ from atomic_registry import __version__
 from tests.kit.optional import need_commands, need_root, run
 from tests.kit.packages import ROOT, deb, need_package_tools, rpm, wheel_and_sdist
 
+pytestmark = pytest.mark.timeout(300)
 PACKAGING = ROOT / "packaging"
 TREE = Path("opt/atomic-registry/package")
 

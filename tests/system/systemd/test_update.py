@@ -14,6 +14,8 @@ from tests.kit.packages import BROKEN, NEXT, need_package_tools
 from tests.kit.registry import free_port, wait_until
 from tests.system.systemd.conftest import Client, Installed
 
+# Packages are built first, and each machine gets them anew.
+pytestmark = pytest.mark.timeout(600)
 BASE = Path("/opt/atomic-registry")
 SERVICES = ("atomic-registry-master", "atomic-registry", "atomic-registry-console")
 
@@ -152,7 +154,6 @@ def test_a_version_without_a_way_back_is_refused_before_anything_changes(
     assert {NEXT} == runs(installed)
 
 
-@pytest.mark.timeout(400)
 def test_an_update_that_is_killed_leaves_a_machine_that_boots_on_one_of_the_versions(
     installed: Installed, client: Client
 ) -> None:
