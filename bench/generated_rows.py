@@ -54,7 +54,9 @@ class PushedRows:
     def _push_image(
         self, name: RepositoryName, image: TaggedImage, actor: Actor, now: datetime
     ) -> None:
-        manifest = to_store(parse_manifest(image.manifest, MANIFEST_TYPE))
+        parsed = parse_manifest(image.manifest, MANIFEST_TYPE)
+        manifest = to_store(parsed)
+        size = str(sum({item.digest: item.size for item in parsed.blobs}.values()))
         self._add(tables.manifests, dict(manifest_row(self._repository, manifest, now)))
         for edge in edge_rows(self._repository, manifest):
             self._add(tables.manifest_edges, dict(edge))
@@ -63,7 +65,8 @@ class PushedRows:
             at: Row = {"repository_id": self._repository, "digest": digest}
             self._add(tables.tags, {**at, "name": tag, "moved_at": now})
             self._add(tables.tag_events, {**at, "tag": tag, "actor": actor.name, "at": now})
-            self._append(repository_change("tagged", actor, name, tag=tag, digest=digest), now)
+            facts = {"tag": tag, "digest": digest, "size": size}
+            self._append(repository_change("tagged", actor, name, **facts), now)
 
     def _append(self, change: Change, now: datetime) -> None:
         self._revision += 1

@@ -20,7 +20,13 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print the re
 
 @click.group("backup")
 def command() -> None:
-    """Back up a registry, also while it runs: configuration, keys, database and images."""
+    """Back up a registry, also while it runs: configuration, keys, database and images.
+
+    \b
+    Examples:
+      atomic-registry backup create /mnt/backups/registry
+      atomic-registry backup verify /mnt/backups/registry
+    """
 
 
 @command.command("create")

@@ -60,6 +60,7 @@ TABLE: dict[type[DomainError], Row] = {
     errors.MetadataFailed: (503, "UNAVAILABLE"),
     errors.ProviderFailed: (503, "UNAVAILABLE"),
     errors.RemoteFailed: (503, "UNAVAILABLE"),
+    errors.FutureRevision: (503, "UNAVAILABLE"),
 }
 
 
