@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from kubernetes import client, config, dynamic
+from kubernetes import client, config, dynamic, watch
 from kubernetes.client.exceptions import ApiException
 
 from tests.kit.access import Site, running_site
@@ -108,3 +108,46 @@ def test_the_python_client_acts_as_others(api: Any) -> None:
         del api.default_headers["Impersonate-User"]
 
     assert "bob" == shown.status.user_info.username
+
+
+def test_the_typed_client_watches_until_it_has_seen_enough(api: Any) -> None:
+    core: Any = client.CoreV1Api(api)
+    core.create_namespace(client.V1Namespace(metadata=named("watched")))
+    since = core.list_namespaced_service_account("watched").metadata.resource_version
+    core.create_namespaced_service_account("watched", client.V1ServiceAccount(metadata=named("a")))
+    core.patch_namespaced_service_account("a", "watched", {"metadata": {"labels": {"x": "y"}}})
+    core.delete_namespaced_service_account("a", "watched")
+
+    watcher: Any = watch.Watch()  # type: ignore[no-untyped-call]  # it has no types
+    found = []
+    for event in watcher.stream(
+        core.list_namespaced_service_account,
+        "watched",
+        resource_version=since,
+        timeout_seconds=30,
+    ):
+        found.append((event["type"], event["object"].metadata.name))
+        if len(found) == 3:
+            watcher.stop()
+
+    assert [("ADDED", "a"), ("MODIFIED", "a"), ("DELETED", "a")] == found
+    core.delete_namespace("watched")
+
+
+def test_the_dynamic_client_watches_image_streams(api: Any) -> None:
+    core: Any = client.CoreV1Api(api)
+    core.create_namespace(client.V1Namespace(metadata=named("streams")))
+    connected: Any = dynamic.DynamicClient(api)  # type: ignore[no-untyped-call]  # it has no types
+    streams = connected.resources.get(api_version="image.openshift.io/v1", kind="ImageStream")
+    body = {"kind": "ImageStream", "apiVersion": "image.openshift.io/v1"}
+    streams.create(body={**body, "metadata": {"name": "web"}}, namespace="streams")
+
+    events = streams.watch(namespace="streams", timeout=30)
+    first = next(events)
+    streams.delete(name="web", namespace="streams")
+    second = next(events)
+
+    assert [("ADDED", "web"), ("DELETED", "web")] == [
+        (it["type"], it["object"].metadata.name) for it in (first, second)
+    ]
+    core.delete_namespace("streams")
