@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 from urllib.parse import parse_qsl
@@ -11,7 +11,7 @@ from atomic_registry.app.access import AccessControl
 from atomic_registry.app.master import MASTER_ROWS, MasterWorker
 from atomic_registry.app.master_files import MasterFiles
 from atomic_registry.config.master_config import MasterConfig, OAuthConfig, SessionSecret
-from atomic_registry.config.settings import LogSettings, Settings
+from atomic_registry.config.settings import LogSettings, Settings, StorageSettings
 from atomic_registry.identity.actors import ANONYMOUS, Actor, service_account_name
 from atomic_registry.identity.ports import TokenKind, Transaction
 from atomic_registry.identity.records import (
@@ -118,11 +118,16 @@ class MasterWorld:
 
 
 def make_master_worker(
-    root: Path, metadata: MetadataDatabase, blobs: MemoryBlobStore, settings: Settings
+    root: Path,
+    metadata: MetadataDatabase,
+    blobs: MemoryBlobStore,
+    settings: Settings,
+    config: MasterConfig | None = None,
 ) -> MasterWorker:
     """The master, not yet started."""
+    providers = OAuthConfig(identity_providers=PROVIDERS)
     files = MasterFiles(
-        config=MasterConfig(oauth_config=OAuthConfig(identity_providers=PROVIDERS)),
+        config=replace(config or MasterConfig(), oauth_config=providers),
         public_url="https://master.test:8443",
         urls=("https://master.test:8443",),
         certificate=root / "unused",
@@ -141,11 +146,14 @@ def make_master_worker(
     )
 
 
-async def make_master_world(root: Path) -> MasterWorld:
+async def make_master_world(
+    root: Path, config: MasterConfig | None = None, storage: StorageSettings | None = None
+) -> MasterWorld:
     """As the registry's world; every project but the deleted one has an object of each kind."""
     metadata = open_metadata(new_database(root), CLOCK)
-    blobs, settings = MemoryBlobStore(), Settings(root=root, log=LogSettings(access=False))
-    worker = make_master_worker(root, metadata, blobs, settings)
+    log, storage = LogSettings(access=False), storage or StorageSettings()
+    blobs, settings = MemoryBlobStore(), Settings(root=root, log=log, storage=storage)
+    worker = make_master_worker(root, metadata, blobs, settings, config)
     await metadata.write(populate)
     await metadata.write(_populate_more)
     await metadata.write(lambda tx: remove_project(tx, "gone"))

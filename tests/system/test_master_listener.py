@@ -27,6 +27,7 @@ apiVersion: v1
 kind: MasterConfig
 corsAllowedOrigins: [console.example.test]
 dnsConfig: {{bindAddress: "0.0.0.0:8053"}}
+assetConfig: {{logoutURL: "https://sso.example.test/"}}
 servingInfo:
   bindAddress: {address}
   clientCA: ca.crt
@@ -171,7 +172,7 @@ def test_keys_without_effect_are_named_once_at_the_start(master: Master) -> None
     lines = [it for it in master.site.output().splitlines() if "keys without effect here" in it]
     assert len(lines) == 1
     assert "dnsConfig" in lines[0]
-    assert "servingInfo.maxRequestsInFlight" in lines[0]
+    assert "assetConfig.logoutURL" in lines[0]
 
 
 def test_pages_of_an_allowed_origin_may_read_the_api_and_no_others(master: Master) -> None:

@@ -12,7 +12,7 @@ from atomic_registry.app.access import ANYBODY, AccessControl
 from atomic_registry.app.announcement import allows_all, announce, announce_console
 from atomic_registry.app.console import CONSOLE_ROWS, ConsoleWorker
 from atomic_registry.app.database import database_url
-from atomic_registry.app.logs import start_logging
+from atomic_registry.app.logs import audit_file, start_logging
 from atomic_registry.app.master import MASTER_ROWS, MasterWorker
 from atomic_registry.app.master_files import (
     ADMINISTRATOR_NAME,
@@ -232,6 +232,10 @@ def _master_service(settings: Settings, files: MasterFiles) -> Service:
         await worker.start(cleans_up=index == 0)
         return worker
 
+    audit = audit_file(files.config.audit_config, _CLOCK)
+    if audit is not None:
+        # A worker opens its own; that it can is known before there are any.
+        audit.close()
     tls = tls_options(files)
     renewal = None
     if settings.master.makes_files:

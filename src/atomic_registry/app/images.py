@@ -55,10 +55,13 @@ class Images:
         return image_handlers(self._services, self._rehearsal, patches, self._clock)
 
 
-def registry_host(settings: Settings, master_url: str) -> str:
-    """Return the address that clients push to and pull from, as image references have it."""
-    if settings.http.public_host:
-        return settings.http.public_host
+def registry_host(settings: Settings, master_url: str, named: str = "") -> str:
+    """Return the address that clients push to and pull from, as image references have it.
+
+    `named` is what the master's file calls it.
+    """
+    if settings.http.public_host or named:
+        return settings.http.public_host or named
     host, port = parse_listen(settings.http.listen)
     if host in _EVERY_ADDRESS:
         host = urlsplit(master_url).hostname or host

@@ -1,7 +1,7 @@
 """The master in one worker process: OAuth and the API on one listener."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import timedelta
 from functools import partial
 from hashlib import sha256
@@ -9,8 +9,9 @@ from typing import cast
 
 from atomic_registry.app.access import AccessControl
 from atomic_registry.app.events import EventCounting, EventReading
+from atomic_registry.app.gates import master_gate
 from atomic_registry.app.images import Images, registry_host
-from atomic_registry.app.logs import access_log
+from atomic_registry.app.logs import access_log, audit_file
 from atomic_registry.app.master_files import MasterFiles
 from atomic_registry.app.quotas import Quotas
 from atomic_registry.app.site import site_options
@@ -64,7 +65,7 @@ from atomic_registry.resources.tokens import (
 )
 from atomic_registry.store.metadata import MetadataDatabase
 from atomic_registry.web.cors import Cors
-from atomic_registry.web.endpoint import Router
+from atomic_registry.web.endpoint import Endpoint, Router
 from atomic_registry.web.guard import Face, Guard
 from atomic_registry.web.health import ProbeHandlers
 from atomic_registry.web.impersonation import Impersonator
@@ -105,8 +106,9 @@ class MasterWorker:
         self._metrics = metrics
         self._files, self._blobs = files, blobs
         self._console_port = parse_listen(settings.console.listen)[1]
-        self._registry_host = registry_host(settings, files.public_url)
         config = files.config
+        named = config.image_policy_config.registry
+        self._registry_host = registry_host(settings, files.public_url, named)
         self.access = AccessControl(
             metadata,
             config.oauth_config.identity_providers,
@@ -121,7 +123,19 @@ class MasterWorker:
             *site.endpoints(pages),
             *api.endpoints(self._build_api(settings)),
         ]
-        face = Face(
+        self.guard = Guard(
+            self._build_face(settings, rows),
+            self.access.policy,
+            self.access.credentials,
+            metrics=metrics,
+            clock=clock,
+            access_log=access_log(settings.log, clock),
+        )
+
+    def _build_face(self, settings: Settings, rows: Sequence[Endpoint]) -> Face:
+        config = self._files.config
+        seconds = config.serving_info.request_timeout_seconds or settings.master.request_seconds
+        return Face(
             name="master",
             router=Router(rows, {**oauth.CONVERTERS, **site.CONVERTERS, **api.CONVERTERS}),
             render_error=self._render_error,
@@ -134,18 +148,10 @@ class MasterWorker:
             forwarding=self.access.forwarding,
             on_denied=self._counting.denied,
             impersonator=Impersonator(self.access.policy, self.access.directory),
-            time_limit=TimeLimit(
-                seconds=settings.master.request_seconds, prefixes=_API_PREFIXES
-            ).of,
+            time_limit=TimeLimit(seconds=seconds, prefixes=_API_PREFIXES).of,
+            gate=master_gate(settings, config, _API_PREFIXES),
+            audit=audit_file(config.audit_config, self._clock),
             cors=Cors(map(origin_pattern, config.cors_allowed_origins), prefixes=_API_PREFIXES),
-        )
-        self.guard = Guard(
-            face,
-            self.access.policy,
-            self.access.credentials,
-            metrics=metrics,
-            clock=clock,
-            access_log=access_log(settings.log, clock),
         )
 
     async def start(self, *, cleans_up: bool) -> None:

@@ -36,6 +36,9 @@ SECRETS_NAME = "session-secrets.yaml"
 _PASSWORD_LENGTH = 24
 _HTTPS_PORT = 443
 _TLS_VERSIONS = {
+    # Older ones are spoken no more.
+    "VersionTLS10": ssl.TLSVersion.TLSv1_2,
+    "VersionTLS11": ssl.TLSVersion.TLSv1_2,
     "VersionTLS12": ssl.TLSVersion.TLSv1_2,
     "VersionTLS13": ssl.TLSVersion.TLSv1_3,
 }
@@ -186,6 +189,7 @@ def tls_options(files: MasterFiles) -> TlsOptions:
             if isinstance(it, RequestHeader) and it.client_ca is not None
         ),
         minimum=_TLS_VERSIONS[serving.min_tls_version],
+        ciphers=serving.ciphers,
         # Watches are idle nearly always, and nobody uploads much here.
         buffer_bytes=SMALL_BUFFER,
     )

@@ -3,7 +3,8 @@
 A class says what it takes by its fields: names become `lowerCamelCase` keys, unless the field's
 metadata names another `key`; a `Path` is relative to the document; a field with metadata
 `secret` is a string source (`config/string_source.py`), one with `internal` is no key. Of a union
-of classes the document's `kind` picks one. Two more things a class may have: `IGNORED`, keys that are taken without effect,
+of classes the document's `kind` picks one. Three more things a class may have: `IGNORED`, keys that are taken without effect,
+`REFUSED`, keys that may be there without a value only, each with what to do instead,
 and `check()`, which yields what is wrong between its fields.
 """
 
@@ -80,6 +81,26 @@ def read_document(
     return document, tuple(reader.ignored)
 
 
+def document_keys(kind: type, prefix: str = "") -> Iterator[tuple[str, str]]:
+    """Return each key that such a document may have, and what happens with it."""
+    hints = get_type_hints(kind)
+    for field in dataclasses.fields(kind):
+        if field.metadata.get("internal"):
+            continue
+        path = prefix + _key(field)
+        options = [it for it in _options(hints[field.name]) if it is not types.NoneType]
+        is_list = get_origin(options[0]) is tuple
+        inner = get_args(options[0])[0] if is_list else options[0]
+        if isinstance(inner, type) and dataclasses.is_dataclass(inner):
+            yield from document_keys(inner, f"{path}[]." if is_list else f"{path}.")
+        else:
+            yield f"{path}[]" if is_list else path, "holds"
+    for name in sorted(getattr(kind, "IGNORED", ())):
+        yield f"{prefix}{name}", "no effect"
+    for name, instead in getattr(kind, "REFUSED", {}).items():
+        yield f"{prefix}{name}", f"refused: {instead}"
+
+
 def _parse(path: Path) -> dict[object, object]:
     try:
         with path.open("rb") as file:
@@ -150,11 +171,15 @@ class _Reader:
             if not field.metadata.get("internal")
         }
         ignored: frozenset[str] = getattr(kind, "IGNORED", frozenset())
+        refused: Mapping[str, str] = getattr(kind, "REFUSED", {})
         values: dict[str, object] = {}
         for name, value in raw.items():
             place = f"{key}.{name}" if key else str(name)
             if name in ignored:
                 self.ignored.append(place)
+            elif name in refused:
+                if value:
+                    self.wrong(place, "it is not offered here", refused[name])
             elif name not in fields:
                 self.wrong(place, "there is no such key", _nearest(str(name), [*fields, *ignored]))
             elif not _is_unset(hints[fields[name].name], value):

@@ -12,10 +12,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Literal
 
+from atomic_registry.config.client_rules import AuditConfig, PolicyConfig
 from atomic_registry.config.documents import read_document
-from atomic_registry.config.faults import Fault, check_pair, check_url, keyed
+from atomic_registry.config.faults import Fault, check_url, keyed
 from atomic_registry.config.identity_providers import IdentityProviderConfig, RequestHeader
-from atomic_registry.config.settings import IdentityProviderChoice, parse_listen
+from atomic_registry.config.serving_info import ServingInfo
+from atomic_registry.config.settings import IdentityProviderChoice
 
 FILE_NAME = "master-config.yaml"
 HTPASSWD_NAME = "htpasswd"
@@ -24,40 +26,6 @@ _PLAIN_HOST = re.compile(r"(?:[A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]+)?\Z")
 _EXTENSION_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*\Z")
 _AUTHENTICATION_BYTES = (32, 64)
 _ENCRYPTION_BYTES = (16, 24, 32)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NamedCertificate:
-    """A certificate for clients that ask for one of these names; `*.` matches one label."""
-
-    names: tuple[str, ...]
-    cert_file: Path
-    key_file: Path
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ServingInfo:
-    """The listener of the master."""
-
-    IGNORED: ClassVar[frozenset[str]] = frozenset(
-        {"bindNetwork", "cipherSuites", "maxRequestsInFlight", "requestTimeoutSeconds"}
-    )
-
-    bind_address: str = "0.0.0.0:8443"
-    cert_file: Path | None = None
-    key_file: Path | None = None
-    client_ca: Path | None = dataclasses.field(default=None, metadata=keyed("clientCA"))
-    named_certificates: tuple[NamedCertificate, ...] = ()
-    min_tls_version: Literal["VersionTLS12", "VersionTLS13"] = dataclasses.field(
-        default="VersionTLS12", metadata=keyed("minTLSVersion")
-    )
-
-    def check(self) -> Iterator[Fault]:
-        yield from check_pair(self.cert_file, self.key_file)
-        try:
-            parse_listen(self.bind_address)
-        except ValueError as error:
-            yield Fault(key="bindAddress", reason=f"{self.bind_address!r}: {error}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -167,6 +135,50 @@ class ProjectConfig:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AuthConfig:
+    """Who is who for the whole API is said by tokens and client certificates alone."""
+
+    IGNORED: ClassVar[frozenset[str]] = frozenset({"webhookTokenAuthenticators"})
+    REFUSED: ClassVar[Mapping[str, str]] = {
+        "requestHeader": (
+            "let people log in through a RequestHeaderIdentityProvider of oauthConfig instead"
+        )
+    }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImagePolicyConfig:
+    """By which name clients reach the registry; nothing is imported, so nothing limits that."""
+
+    IGNORED: ClassVar[frozenset[str]] = frozenset(
+        {
+            "additionalTrustedCA",
+            "allowedRegistriesForImport",
+            "disableScheduledImport",
+            "maxImagesBulkImportedPerRepository",
+            "maxScheduledImageImportsPerMinute",
+            "scheduledImageImportMinimumIntervalSeconds",
+        }
+    )
+
+    internal_registry_hostname: str = ""
+    external_registry_hostname: str = ""
+
+    @property
+    def registry(self) -> str:
+        """The name for clients; nothing if there is none."""
+        return self.external_registry_hostname or self.internal_registry_hostname
+
+    def check(self) -> Iterator[Fault]:
+        for key, value in (
+            ("internalRegistryHostname", self.internal_registry_hostname),
+            ("externalRegistryHostname", self.external_registry_hostname),
+        ):
+            if "/" in value:
+                yield Fault(key=key, reason=f"{value!r} does not read HOST:PORT")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Extension:
     """A directory that the master shows to anybody, under `/console/extensions/<name>/`."""
 
@@ -219,8 +231,6 @@ class MasterConfig:
             "admissionConfig",
             "aggregatorConfig",
             "apiLevels",
-            "auditConfig",
-            "authConfig",
             "controllerConfig",
             "controllerLeaseTTL",
             "controllers",
@@ -230,14 +240,12 @@ class MasterConfig:
             "etcdConfig",
             "etcdStorageConfig",
             "imageConfig",
-            "imagePolicyConfig",
             "jenkinsPipelineConfig",
             "kubeletClientInfo",
             "kubernetesMasterConfig",
             "masterClients",
             "networkConfig",
             "pauseControllers",
-            "policyConfig",
             "routingConfig",
             "serviceAccountConfig",
             "templateServiceBrokerConfig",
@@ -250,6 +258,10 @@ class MasterConfig:
     cors_allowed_origins: tuple[str, ...] = ()
     oauth_config: OAuthConfig = dataclasses.field(default_factory=OAuthConfig)
     project_config: ProjectConfig = dataclasses.field(default_factory=ProjectConfig)
+    audit_config: AuditConfig = dataclasses.field(default_factory=AuditConfig)
+    auth_config: AuthConfig = dataclasses.field(default_factory=AuthConfig)
+    policy_config: PolicyConfig = dataclasses.field(default_factory=PolicyConfig)
+    image_policy_config: ImagePolicyConfig = dataclasses.field(default_factory=ImagePolicyConfig)
     asset_config: AssetConfig = dataclasses.field(default_factory=AssetConfig)
     ignored: tuple[str, ...] = dataclasses.field(default=(), metadata={"internal": True})
 

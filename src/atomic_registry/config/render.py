@@ -4,7 +4,9 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
+from atomic_registry.config.documents import document_keys
 from atomic_registry.config.load import Loaded
+from atomic_registry.config.master_config import MasterConfig
 from atomic_registry.config.options import Option, Value, list_options, section_help
 from atomic_registry.config.original import VARIABLES
 from atomic_registry.config.registry_keys import KEYS
@@ -67,7 +69,7 @@ def render_page() -> str:
             lines += ["| key | environment | default | meaning |", "|---|---|---|---|"]
             current = section
         lines.append(_row(option))
-    return "\n".join([*lines, *_original_tables()]) + "\n"
+    return "\n".join([*lines, *_original_tables(), *_master_table()]) + "\n"
 
 
 def _original_tables() -> Iterator[str]:
@@ -100,6 +102,22 @@ def _original_tables() -> Iterator[str]:
         "|---|---|",
     )
     yield from (f"| `{variable.name}` | {variable.effect} |" for variable in VARIABLES)
+
+
+def _master_table() -> Iterator[str]:
+    yield from (
+        "",
+        "## `master-config.yaml`",
+        "",
+        "The master's file in the form of the original; relative paths are relative to it.",
+        "[auth.md](auth.md) has the identity providers, [tls.md](tls.md) the extensions.",
+        "Keys without effect are listed once in the log; any other key keeps the master from",
+        "starting.",
+        "",
+        "| key | what happens |",
+        "|---|---|",
+    )
+    yield from (f"| `{path}` | {effect} |" for path, effect in document_keys(MasterConfig))
 
 
 def _row(option: Option) -> str:

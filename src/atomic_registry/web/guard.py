@@ -12,12 +12,13 @@ from atomic_registry.clock import Clock
 from atomic_registry.errors import Denied, DomainError, TimedOut, Unauthenticated
 from atomic_registry.identity.actors import ANONYMOUS, Actor
 from atomic_registry.identity.policy import Policy, require, require_right
+from atomic_registry.web.audit import AuditFile
 from atomic_registry.web.cors import Cors
 from atomic_registry.web.endpoint import Access, Endpoint, Router
 from atomic_registry.web.forwarded import Forwarding
 from atomic_registry.web.gate import Gate, no_gate
 from atomic_registry.web.impersonation import Impersonator
-from atomic_registry.web.logs import AccessLog
+from atomic_registry.web.logs import AccessLog, request_facts
 from atomic_registry.web.messages import Request, Response, StreamBody
 from atomic_registry.web.metrics import UNMATCHED, HttpMetrics
 
@@ -49,6 +50,8 @@ class Face:
     """Says which requests may not run in any number."""
     on_denied: Callable[[Request, Denied], None] | None = None
     """Told of each request that is refused to somebody who is known."""
+    audit: AuditFile | None = None
+    """Where changes and refusals are recorded besides the log."""
 
 
 class Authenticator(Protocol):
@@ -254,6 +257,9 @@ class Guard:
         self._metrics.record(request.method, route, response.status, seconds, received, sent)
         if self._access_log is not None:
             self._access_log.write(request, response.status, route, received, sent, seconds)
+        audit = self.face.audit
+        if audit is not None and audit.wants(request.method, response.status):
+            audit.write(request_facts(request, response.status, route, received, sent, seconds))
 
     def _add_headers(self, response: Response, request_id: str) -> None:
         headers = response.headers

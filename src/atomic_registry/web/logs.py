@@ -120,20 +120,7 @@ class AccessLog:
         self, request: Request, status: int, route: str, received: int, sent: int, seconds: float
     ) -> None:
         """Write the line of a request that was answered."""
-        event = {
-            "id": request.id,
-            "method": request.method,
-            "route": route,
-            "path": escape(request.path),
-            "status": status,
-            "bytes_in": received,
-            "bytes_out": sent,
-            "ms": round(seconds * 1000, 2),
-            "actor": request.actor.name,
-            "remote": request.remote,
-        }
-        if request.impersonator:
-            event["impersonated_by"] = request.impersonator
+        event = request_facts(request, status, route, received, sent, seconds)
         if self._stream is None:
             _access.info("request", **event)
             return
@@ -147,6 +134,27 @@ class AccessLog:
         self._style.shape(None, "", event)
         self._stream.write(_encode(event).decode() + "\n")
         self._stream.flush()
+
+
+def request_facts(
+    request: Request, status: int, route: str, received: int, sent: int, seconds: float
+) -> dict[str, object]:
+    """Return what a line says of a request that was answered."""
+    facts: dict[str, object] = {
+        "id": request.id,
+        "method": request.method,
+        "route": route,
+        "path": escape(request.path),
+        "status": status,
+        "bytes_in": received,
+        "bytes_out": sent,
+        "ms": round(seconds * 1000, 2),
+        "actor": request.actor.name,
+        "remote": request.remote,
+    }
+    if request.impersonator:
+        facts["impersonated_by"] = request.impersonator
+    return facts
 
 
 def escape(text: str) -> str:

@@ -117,7 +117,8 @@ def test_the_originals_file_loads_as_it_is(tmp_path: Path) -> None:
     assert "0.0.0.0:8443" == config.serving_info.bind_address
     assert "Ask the desk" == config.project_config.project_request_message
     assert config.oauth_config.session_config.session_secrets_file is None
-    assert {"kubernetesMasterConfig", "servingInfo.bindNetwork"} < set(config.ignored)
+    assert 3600 == config.serving_info.request_timeout_seconds
+    assert {"kubernetesMasterConfig", "policyConfig.bootstrapPolicyFile"} < set(config.ignored)
 
 
 @pytest.mark.parametrize("provider", ["anypassword", "htpasswd"])
@@ -328,7 +329,7 @@ def test_all_mistakes_are_reported_at_once_with_their_places(tmp_path: Path) -> 
     text = """\
 apiVersion: v2
 kind: NodeConfig
-servingInfo: {bindAddress: nowhere, certFile: 7, minTLSVersion: VersionTLS10}
+servingInfo: {bindAddress: nowhere, certFile: 7, minTLSVersion: VersionSSL30}
 masterPublicUrl: https://r.example.test
 corsAllowedOrigins: localhost
 oauthConfig:
@@ -346,7 +347,7 @@ projectConfig: [1]
         "apiVersion: 'v2' is not v1",
         "kind: 'NodeConfig' is not MasterConfig",
         "servingInfo.certFile: 7 is not a path",
-        "servingInfo.minTLSVersion: 'VersionTLS10' is not one of",
+        "servingInfo.minTLSVersion: 'VersionSSL30' is not one of",
         "masterPublicUrl: there is no such key (did you mean masterPublicURL?)",
         "corsAllowedOrigins: it must be a list",
         "oauthConfig.grantConfig.method: 'always' is not one of auto, prompt, deny",
@@ -359,6 +360,52 @@ projectConfig: [1]
     ):
         assert f"{path}: {expected}" in found
     assert 13 == len(found.splitlines())
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("servingInfo: {cipherSuites: [TLS_RSA_WITH_RC4_128_SHA]}", "cipherSuites: TLS_RSA_WITH"),
+        ("servingInfo: {bindAddress: '0.0.0.0:1', bindNetwork: tcp6}", "bindNetwork: 0.0.0.0 is"),
+        ("servingInfo: {maxRequestsInFlight: -2}", "maxRequestsInFlight: it must be"),
+        ("servingInfo: {requestTimeoutSeconds: -2}", "requestTimeoutSeconds: it must be"),
+        ("auditConfig: {maximumRetainedFiles: -1}", "auditConfig.maximumRetainedFiles: it must"),
+        (
+            "policyConfig: {userAgentMatchingConfig: {deniedClients: [{regex: '(', httpVerbs: [GE]}]}}",
+            "deniedClients[0].httpVerbs: GE: not one of",
+        ),
+        ("imagePolicyConfig: {externalRegistryHostname: 'https://r'}", "does not read HOST:PORT"),
+        ("authConfig: {requestHeader: {clientCA: a}}", "authConfig.requestHeader: it is not"),
+    ],
+)
+def test_a_section_that_cannot_hold_is_refused_with_its_place(
+    tmp_path: Path, text: str, expected: str
+) -> None:
+    assert expected in _mistakes(tmp_path, text)
+
+
+def test_sections_of_later_versions_load_and_paths_are_those_of_the_file(tmp_path: Path) -> None:
+    config = _load(
+        tmp_path,
+        """authConfig: {requestHeader: null}
+auditConfig: {enabled: true, auditFilePath: audit.log, policyFile: p.yaml, logFormat: json}
+servingInfo:
+  minTLSVersion: VersionTLS10
+  cipherSuites: [TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256, TLS_AES_128_GCM_SHA256]
+imagePolicyConfig: {allowedRegistriesForImport: [{domainName: docker.io}]}
+policyConfig: {userAgentMatchingConfig: {requiredClients: null, deniedClients: null}}
+""",
+    )
+    assert tmp_path / "audit.log" == config.audit_config.audit_file_path
+    assert "ECDHE-ECDSA-AES128-GCM-SHA256" == config.serving_info.ciphers
+    assert "imagePolicyConfig.allowedRegistriesForImport" in config.ignored
+    assert "" == config.policy_config.user_agent_matching_config.refusal("GET", "oc")
+
+
+def test_a_client_is_refused_also_where_the_file_has_no_words_for_it(tmp_path: Path) -> None:
+    rules = "requiredClients: [{regex: oc}], defaultRejectionMessage: ''"
+    config = _load(tmp_path, f"policyConfig: {{userAgentMatchingConfig: {{{rules}}}}}")
+    assert "another version" in config.policy_config.user_agent_matching_config.refusal("GET", "")
 
 
 def test_two_providers_of_one_name_are_refused(tmp_path: Path) -> None:

@@ -17,7 +17,10 @@ _DURATION = re.compile(f"(?:{_PART}){{1,7}}", re.ASCII)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TimeLimit:
-    """The limit of requests below some paths; a watch has been answered when it begins."""
+    """The limit of requests below some paths; a watch has been answered when it begins.
+
+    Below zero there is none but what a request asks for.
+    """
 
     seconds: float
     prefixes: tuple[str, ...]
@@ -30,7 +33,10 @@ class TimeLimit:
         """
         if not request.path.startswith(self.prefixes):
             return None
-        return min(_asked(request.query.get("timeout") or "0") or self.seconds, self.seconds)
+        asked = _asked(request.query.get("timeout") or "0")
+        if self.seconds < 0:
+            return asked or None
+        return min(asked or self.seconds, self.seconds)
 
 
 def _asked(text: str) -> float:
