@@ -99,6 +99,7 @@ def _stored(
     *,
     short_names: tuple[str, ...] = (),
     categories: tuple[str, ...] = (),
+    fields: tuple[str, ...] = (),
 ) -> Resource:
     return Resource(
         plural=kind.plural,
@@ -108,6 +109,7 @@ def _stored(
         namespaced=kind.namespaced,
         short_names=short_names,
         categories=categories,
+        fields=fields,
         stored=kind,
         strategy=strategy,
     )
@@ -277,7 +279,7 @@ RESOURCES: tuple[Resource, ...] = (
     _stored(ClusterRoleBinding, _BOTH, BindingStrategy()),
     ROBOTS,
     ROBOT_TOKENS,
-    _stored(Secret, (CORE,), strategies_core.SecretStrategy()),
+    _stored(Secret, (CORE,), strategies_core.SecretStrategy(), fields=("type",)),
     _stored(LimitRange, (CORE,), strategies_core.LimitRangeStrategy(), short_names=("limits",)),
     QUOTAS,
     EVENTS,

@@ -65,7 +65,7 @@ def scan(tx: Transaction, place: Place, options: ListOptions, after: tuple[str, 
             if len(found) == options.page_size:
                 return Page(items=found, revision=revision, last=after)
             after = (item.metadata.namespace, item.metadata.name)
-            if options.labels.matches(item.metadata.labels) and options.fields.matches(*after):
+            if _is_chosen(place, options, item):
                 found.append(item)
         if len(batch) < _SCAN:
             return Page(items=found, revision=revision, last=None)
@@ -81,13 +81,16 @@ def _named(
     assert stored is not None  # noqa: S101 - routes exist for stored kinds only
     at = (place.namespace, options.fields.name)
     item = tx.objects.find(stored, at[1], namespace=at[0])
-    is_wanted = (
-        item is not None
-        and at > after
-        and options.fields.matches(*at)
-        and options.labels.matches(item.metadata.labels)
-    )
-    return [item] if item is not None and is_wanted else []
+    if item is None or at <= after or not _is_chosen(place, options, item):
+        return []
+    return [item]
+
+
+def _is_chosen(place: Place, options: ListOptions, item: KubeObject) -> bool:
+    if not options.labels.matches(item.metadata.labels):
+        return False
+    document = show_object(place, item) if options.fields.looks_inside else None
+    return options.fields.matches(item.metadata.namespace, item.metadata.name, document)
 
 
 def show_page(place: Place, page: Page) -> Document:

@@ -56,6 +56,11 @@ class FieldSelector:
         )
 
     @property
+    def looks_inside(self) -> bool:
+        """Whether it asks for more than name and namespace."""
+        return any(field not in {NAME_FIELD, NAMESPACE_FIELD} for field, _, _ in self.terms)
+
+    @property
     def name(self) -> str:
         """The only name that satisfies it, or empty."""
         names = (value for field, equal, value in self.terms if equal and field == NAME_FIELD)

@@ -62,6 +62,30 @@ async def test_a_secret_is_kept_and_shown_to_those_who_may(api: Api) -> None:
     assert 403 == (await api.get("mary", "/api/v1/secrets")).status
 
 
+async def test_secrets_are_selected_by_their_type(api: Api) -> None:
+    await api.new_project("mary", "demo")
+    docker = "kubernetes.io/dockerconfigjson"
+    secrets = f"{DEMO}/secrets"
+    pull = {
+        "metadata": {"name": "pull"},
+        "type": docker,
+        "stringData": {".dockerconfigjson": '{"auths": {}}'},
+    }
+    for body in (pull, {"metadata": {"name": "other"}}):
+        assert 201 == (await api.post("mary", secrets, body)).status
+
+    for selector, expected in (
+        (f"type={docker}", ["pull"]),
+        (f"type!={docker}", ["other"]),
+        (f"type={docker},metadata.name=other", []),
+    ):
+        listed = await api.get("mary", f"{secrets}?fieldSelector={selector}")
+        assert expected == [item["metadata"]["name"] for item in listed.body["items"]], selector
+    assert 200 == (await api.call("mary", "DELETE", f"{secrets}?fieldSelector=type=Opaque")).status
+    left = await api.get("mary", secrets)
+    assert ["pull"] == [item["metadata"]["name"] for item in left.body["items"]]
+
+
 async def test_a_bad_secret_is_refused_without_being_quoted(api: Api) -> None:
     await api.new_project("mary", "demo")
     for data, kind in (

@@ -102,7 +102,8 @@ class ObjectHandlers:
 
     async def list(self, resource: Resource, group: str, request: Request) -> Response:
         place = place_of(resource, group, request)
-        options, shape = read_list_options(request.query), shape_of(request, self._clock)
+        options = read_list_options(request.query, resource.fields)
+        shape = shape_of(request, self._clock)
         options = replace(options, brief=shape.is_brief)
         wish = read_version_wish(request.query)
         found = await self._objects.list(request.actor, place, options)
@@ -163,7 +164,8 @@ class ObjectHandlers:
         asked = read_as(await read_document(request), _DeleteOptions, "DeleteOptions")
         objects = self._chosen(request, asked.dry_run)
         place = place_of(resource, group, request)
-        options = replace(read_list_options(request.query), limit=MAX_PAGE, continue_token="")
+        asked_for = read_list_options(request.query, resource.fields)
+        options = replace(asked_for, limit=MAX_PAGE, continue_token="")
         for _ in range(_MAX_PAGES):
             page = await objects.list(request.actor, place, options)
             for name, uid in _listed(page):
