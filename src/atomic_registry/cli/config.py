@@ -11,6 +11,7 @@ from atomic_registry.cli.settings import (
     registry_config_option,
     root_option,
 )
+from atomic_registry.config.registry_sample import render_registry_sample
 from atomic_registry.config.render import render_page as render_configuration_page
 from atomic_registry.config.render import render_sample, render_show
 
@@ -88,14 +89,16 @@ def check(root: Path | None, config_file: Path | None) -> None:
 
 
 @command.command("sample")
-def sample() -> None:
-    """Print a file with every option, its help and its default.
+@click.option("--registry", is_flag=True, help="In the form of Docker Distribution's `config.yml`.")
+def sample(*, registry: bool) -> None:
+    """Print a file with every option and its help.
 
     \b
-    Example:
+    Examples:
       atomic-registry config sample > ./data/config.yaml
+      atomic-registry config sample --registry > ./config.yml
     """
-    click.echo(render_sample(), nl=False)
+    click.echo(render_registry_sample() if registry else render_sample(), nl=False)
 
 
 @command.command("page", hidden=True)
