@@ -66,6 +66,8 @@ class PushedRows:
             self._add(tables.tags, {**at, "name": tag, "moved_at": now})
             self._add(tables.tag_events, {**at, "tag": tag, "actor": actor.name, "at": now})
             facts = {"tag": tag, "digest": digest, "size": size}
+            if tag == image.tags[0]:
+                facts["new"] = "true"
             self._append(repository_change("tagged", actor, name, **facts), now)
 
     def _append(self, change: Change, now: datetime) -> None:

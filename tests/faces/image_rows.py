@@ -30,6 +30,10 @@ EVERYWHERE: dict[str, set[str]] = {
     "patch status": {"cluster-admin"},
     "see images": {"cluster-admin", "cluster-reader", _PRUNER, _SIGNER, _AUDITOR, _SERVICE},
     "list images": {"cluster-admin", "cluster-reader", _PRUNER, _AUDITOR},
+    "watch images": {"cluster-admin", "cluster-reader", _AUDITOR},
+    "change images": {"cluster-admin", _AUDITOR, _SERVICE},
+    "patch images": {"cluster-admin", _AUDITOR},
+    "drop images": {"cluster-admin", _PRUNER, _SERVICE},
     "sign": {*_EDITORS, _SIGNER},
     "unsign": {"cluster-admin", _SIGNER},
 }
@@ -69,7 +73,12 @@ _IMAGES = {
     "POST namespaces/{namespace}/imagestreammappings": "change streams",
     "POST namespaces/{namespace}/imagestreamimports": "edit",
     "GET images": "list images",
+    "GET watch/images": "watch images",
+    "GET watch/images/{name}": "watch images",
     "GET images/{name}": "see images",
+    "PUT images/{name}": "change images",
+    "PATCH images/{name}": "patch images",
+    "DELETE images/{name}": "drop images",
     "POST imagesignatures": "sign",
     "DELETE imagesignatures/{name}": "unsign",
 }

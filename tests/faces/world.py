@@ -1,7 +1,7 @@
 """Projects, people and roles for the matrices: who may do what to whose things."""
 
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 
@@ -12,6 +12,7 @@ from atomic_registry.config.identity_providers import AllowAll, IdentityProvider
 from atomic_registry.config.settings import LogSettings, Settings
 from atomic_registry.content import ports as content
 from atomic_registry.content.projects import delete_contents
+from atomic_registry.content.tags import Mover
 from atomic_registry.faces.registry import routes
 from atomic_registry.identity.actors import ANONYMOUS, AUTHENTICATED, UNAUTHENTICATED
 from atomic_registry.identity.defaults import ensure_defaults
@@ -128,7 +129,8 @@ def bind(tx: Transaction, project: str, role: str, subject: Subject, *, name: st
 
 
 def delete_gone(tx: content.Transaction) -> None:
-    delete_contents(tx, replace(ANONYMOUS, name="test"), "gone")
+    mover = Mover(actor=replace(ANONYMOUS, name="test"), now=datetime.now(UTC))
+    delete_contents(tx, mover, "gone")
     remove_project(tx, "gone")
 
 

@@ -155,6 +155,56 @@ def test_a_push_wakes_kubectl_that_watches_tags(site: Site, tmp_path: Path) -> N
             watch.wait(SECONDS)
 
 
+def test_an_image_is_annotated_watched_and_deleted_everywhere(site: Site, tmp_path: Path) -> None:
+    kubeconfig = site.root / "master" / "admin.kubeconfig"
+    log = tmp_path / "watch.log"
+    command = ["kubectl", f"--kubeconfig={kubeconfig}", "get", "images", "-w", "--no-headers"]
+    layout = write_layout(tmp_path / "in", {"v1": image("whole")})
+    digest = image("whole").manifest.digest
+    remote = f"docker://{site.host}/demo/whole"
+    copy(site, f"oci:{layout}:v1", f"docker://{site.host}/demo/other:v1", "--preserve-digests")
+    kubectl(site, "delete", "istag", "other:v1")
+    with log.open("wb") as output:
+        watch = subprocess.Popen([*command, "--output-watch-events"], stdout=output)
+        try:
+            wait_until("the watch is open", lambda: digest.encode() in log.read_bytes(), SECONDS)
+            copy(site, f"oci:{layout}:v1", f"{remote}:v1", "--preserve-digests")
+            kubectl(site, "annotate", "images", digest, "note=kept")
+            kubectl(site, "label", "images", digest, "tier=web")
+            assert f"image.image.openshift.io/{digest}\n" == (
+                kubectl(site, "get", "images", "-l", "tier=web", "-o", "name")
+            )
+            refused = refused_by(site, "delete", "images", digest)
+            assert "Conflict" in refused
+            assert "demo/whole:v1" in refused
+            kubectl(site, "delete", "istag", "whole:v1")
+            kubectl(site, "delete", "images", digest)
+            wait_until("the end is seen", lambda: b"DELETED" in log.read_bytes(), SHOWN_WITHIN)
+        finally:
+            watch.kill()
+            watch.wait(SECONDS)
+    token = site.registry_token(bearer(site.log_in("mary")), "repository:demo/whole:pull")
+    path = f"/v2/demo/whole/manifests/{digest}"
+    assert 404 == site.registry("GET", path, headers=bearer(token)).status
+    told = [line.split()[:2] for line in log.read_text().splitlines() if digest in line]
+    assert [[kind, digest] for kind in ("ADDED", "MODIFIED", "MODIFIED", "DELETED")] == told
+
+
+def refused_by(site: Site, *words: str) -> str:
+    """What kubectl says when the API refuses."""
+    kubeconfig = site.root / "master" / "admin.kubeconfig"
+    done = subprocess.run(
+        ["kubectl", f"--kubeconfig={kubeconfig}", *words],
+        capture_output=True,
+        text=True,
+        timeout=SECONDS,
+        env={**os.environ, "HOME": str(site.directory)},
+        check=False,
+    )
+    assert 0 != done.returncode
+    return done.stderr
+
+
 def stream_of(name: str) -> str:
     document = {
         "apiVersion": "image.openshift.io/v1",

@@ -10,11 +10,12 @@ from atomic_registry.content.ports import BlobStore
 from atomic_registry.content.tags import HISTORY_KEPT
 from atomic_registry.faces.api.images import ImageHandlers, image_handlers
 from atomic_registry.identity.policy import Policy
+from atomic_registry.resources.images.image_projector import ImageProjector
 from atomic_registry.resources.images.projector import ImageStreamProjector
 from atomic_registry.resources.images.services import image_services
 from atomic_registry.resources.images.surroundings import Surroundings, Transactions
 from atomic_registry.resources.images.tag_projector import StreamTagProjector
-from atomic_registry.resources.kinds import STREAM_TAGS, STREAMS
+from atomic_registry.resources.kinds import IMAGES, STREAM_TAGS, STREAMS
 from atomic_registry.resources.patching import PatchService
 from atomic_registry.resources.projections import Projector
 from atomic_registry.resources.rehearsal import RehearsalStore
@@ -48,6 +49,7 @@ class Images:
         self.projectors: dict[str, Projector] = {
             STREAMS.plural: ImageStreamProjector(around),
             STREAM_TAGS.plural: StreamTagProjector(around, self._services.describer),
+            IMAGES.plural: ImageProjector(around, self._services.describer),
         }
 
     def handlers(self, patches: PatchService) -> ImageHandlers:

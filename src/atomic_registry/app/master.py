@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterable, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from hashlib import sha256
 from typing import cast
@@ -21,6 +21,7 @@ from atomic_registry.config.master_config import OAuthConfig, SessionSecret, ori
 from atomic_registry.config.settings import Settings, parse_listen
 from atomic_registry.content import ports as content
 from atomic_registry.content.projects import delete_contents
+from atomic_registry.content.tags import Mover
 from atomic_registry.errors import DomainError
 from atomic_registry.faces.api import errors as api_errors
 from atomic_registry.faces.api import routes as api
@@ -310,6 +311,6 @@ def session_keys(secrets: Iterable[SessionSecret]) -> list[bytes]:
     ]
 
 
-def _delete_contents(tx: Transaction, actor: Actor, project: str) -> None:
+def _delete_contents(tx: Transaction, actor: Actor, project: str, now: datetime) -> None:
     # The store's transactions have the parts of both packages.
-    delete_contents(cast("content.Transaction", tx), actor, project)
+    delete_contents(cast("content.Transaction", tx), Mover(actor=actor, now=now), project)

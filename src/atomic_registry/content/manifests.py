@@ -1,10 +1,11 @@
 """Push, pull and delete of manifests: the transaction at the heart of the registry."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from atomic_registry.clock import Clock
 from atomic_registry.content.admission import Admission
+from atomic_registry.content.images import delete_manifest
 from atomic_registry.content.limits import require_images
 from atomic_registry.content.ports import (
     HotReads,
@@ -126,9 +127,9 @@ class ManifestService:
             tx.repositories.mark_pushed(stored.id, now)
             if is_new and not moved:
                 digest = str(manifest.digest)
-                facts = {"digest": digest, "size": str(size)}
+                facts = {"digest": digest, "size": str(size), "new": "true"}
                 tx.append(repository_change("pushed", actor, repository, **facts))
-            move_tags(tx, stored, moved, manifest.digest, mover)
+            move_tags(tx, stored, moved, manifest.digest, replace(mover, is_new=is_new))
 
         await self._metadata.write(commit_push)
         subject = manifest.subject
@@ -153,21 +154,11 @@ class ManifestService:
             if isinstance(reference, Tag):
                 removed = remove_tag(tx, stored, reference, mover)
             else:
-                removed = _delete_manifest(tx, stored, reference, mover)
+                removed = delete_manifest(tx, stored, reference, mover)
             if not removed:
                 raise ManifestUnknown(repository=str(repository), reference=str(reference))
 
         await self._metadata.write(commit_delete)
-
-
-def _delete_manifest(tx: Transaction, stored: Repository, digest: Digest, mover: Mover) -> bool:
-    if not tx.manifests.delete(stored.id, digest):
-        return False
-    actor = mover.actor
-    for tag in tx.tags.remove_pointing_at(stored.id, digest, actor=actor.signature, now=mover.now):
-        tx.append(repository_change("untagged", actor, stored.name, tag=str(tag)))
-    tx.append(repository_change("deleted", actor, stored.name, digest=str(digest)))
-    return True
 
 
 def _there(

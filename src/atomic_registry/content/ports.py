@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import BinaryIO, Literal, Protocol, TypeVar
 
 from atomic_registry.content.quota import Usage
-from atomic_registry.content.streams import Streams
+from atomic_registry.content.streams import Images, Streams
 from atomic_registry.identity import ports as identity
 from atomic_registry.oci.descriptor import Descriptor
 from atomic_registry.oci.digest import Digest, Hasher
@@ -316,6 +316,8 @@ class Transaction(identity.Transaction, Protocol):
     def tags(self) -> Tags: ...
     @property
     def streams(self) -> Streams: ...
+    @property
+    def images(self) -> Images: ...
     @property
     def usage(self) -> Usage: ...
 

@@ -1,10 +1,12 @@
 """What a project holds, as far as it is content."""
 
 from collections import defaultdict
+from dataclasses import dataclass, field
 
+from atomic_registry.content.images import MAX_ENDED, forget_images
 from atomic_registry.content.ports import Transaction
-from atomic_registry.content.tags import removal_of
-from atomic_registry.identity.actors import Actor
+from atomic_registry.content.tags import Mover, removal_of
+from atomic_registry.oci.digest import Digest
 from atomic_registry.oci.reference import RepositoryName
 
 _PAGE = 1000
@@ -12,29 +14,46 @@ _PAGE = 1000
 _MAX_TAGS = 100_000
 
 
-def delete_contents(tx: Transaction, actor: Actor, project: str) -> int:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Contents:
+    """Tags and images by repository; an image of several is with one of them."""
+
+    tags: defaultdict[RepositoryName, list[str]] = field(default_factory=lambda: defaultdict(list))
+    images: dict[Digest, RepositoryName] = field(default_factory=dict)
+
+
+def delete_contents(tx: Transaction, mover: Mover, project: str) -> int:
     """Delete every repository of the project, in the transaction that deletes the project.
 
     Blobs that no other repository links are left to the garbage collector. Return how many
     repositories there were.
     """
-    tags = _tags_of(tx, project)
+    contents = _contents_of(tx, project)
     removed = tx.repositories.remove_project(project)
+    told = forget_images(tx, [*contents.images], mover)
+    ended: defaultdict[RepositoryName, list[Digest]] = defaultdict(list)
+    for digest, name in contents.images.items():
+        if digest not in told:
+            ended[name].append(digest)
     for name in removed:
-        tx.append(removal_of(actor, name, tags[name]))
+        tx.append(removal_of(mover.actor, name, contents.tags[name], ended[name]))
     return len(removed)
 
 
-def _tags_of(tx: Transaction, project: str) -> defaultdict[RepositoryName, list[str]]:
-    found: defaultdict[RepositoryName, list[str]] = defaultdict(list)
+def _contents_of(tx: Transaction, project: str) -> _Contents:
+    found = _Contents()
     left, after, is_end = _MAX_TAGS, "", False
-    while left and not is_end:
+    while not is_end:
         page = tx.streams.list_streams(project=project, after=after, limit=_PAGE)
         names = {stream.id: stream.name for stream in page}
-        tagged = tx.streams.list_tags([*names], limit=left)
+        tagged = tx.streams.list_tags([*names], limit=left) if left else []
         for each in tagged:
-            found[names[each.repository_id]].append(each.tag)
+            found.tags[names[each.repository_id]].append(each.tag)
         left -= len(tagged)
-        is_end = len(page) < _PAGE
+        for repository_id, name in names.items():
+            few = MAX_ENDED - len(found.images)
+            images = tx.images.list_digests(repository_id, limit=few)
+            found.images.update(dict.fromkeys(images, name))
+        is_end = len(page) < _PAGE or (not left and len(found.images) >= MAX_ENDED)
         after = "" if is_end else str(page[-1].name)
     return found

@@ -14,7 +14,7 @@ import msgspec
 
 from atomic_registry.kube.objects import KubeObject
 from atomic_registry.oci.digest import Digest
-from atomic_registry.oci.reference import RepositoryName
+from atomic_registry.oci.reference import Reference, RepositoryName
 
 STREAM_TAG = "ImageStreamTag"
 STREAM_IMAGE = "ImageStreamImage"
@@ -88,7 +88,17 @@ class ImageSignature(KubeObject, rename="camel", omit_defaults=True, kw_only=Tru
     content: str = ""
 
 
-KINDS: tuple[type[KubeObject], ...] = (StreamRecord, ImageSignature)
+class ImageRecord(KubeObject, rename="camel", omit_defaults=True, kw_only=True):
+    """Labels and annotations of an image, named by its digest; absent where nobody gave it any.
+
+    It goes with the image: when no repository holds that any more.
+    """
+
+    plural: ClassVar[str] = "images"
+    kind: ClassVar[str] = "Image"
+
+
+KINDS: tuple[type[KubeObject], ...] = (StreamRecord, ImageSignature, ImageRecord)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -204,6 +214,26 @@ class Streams(Protocol):
 
     def find_image(self, digest: Digest) -> HeldManifest | None:
         """Return the manifest from one of the repositories that hold it."""
+        ...
+
+
+class Images(Protocol):
+    """Manifests by digest, wherever they are held."""
+
+    def list_holders(self, digest: Digest, *, limit: int) -> list[RepositoryName]:
+        """Return repositories that hold the manifest, the one that has held it longest first."""
+        ...
+
+    def list_uses(self, repository_id: int, digest: Digest, *, limit: int) -> list[Reference]:
+        """Return tags of the repository that point at the manifest, and indexes that list it."""
+        ...
+
+    def list_digests(self, repository_id: int, *, limit: int) -> list[Digest]:
+        """Return manifests of the repository in order of digest."""
+        ...
+
+    def list_described(self, digests: Sequence[Digest]) -> list[Digest]:
+        """Return those of the digests that have a record."""
         ...
 
 

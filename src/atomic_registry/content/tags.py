@@ -1,7 +1,7 @@
 """What moving a tag means, whoever moves it: history, the change log, and tags that follow."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from atomic_registry.content.limits import (
@@ -28,13 +28,15 @@ _MAX_LINKED = 1000
 class Mover:
     """Who moves tags, when, and how many moves of each are kept.
 
-    `size` is that of an image that is pushed under the tags, None where nothing is pushed.
+    `size` is that of an image that is pushed under the tags, None where nothing is pushed;
+    `is_new` tells that the repository did not hold it before.
     """
 
     actor: Actor
     now: datetime
     history_kept: int = HISTORY_KEPT
     size: int | None = None
+    is_new: bool = False
 
 
 def move_tags(
@@ -71,6 +73,8 @@ def move_with_followers(
     require_tags(tx, repository, before=described, after=after)
     for tag in moved:
         move_tag(tx, repository, tag, digest, mover)
+        # One entry of the log tells that the image is new.
+        mover = replace(mover, is_new=False) if mover.is_new else mover
 
 
 def move_tag(
@@ -86,6 +90,8 @@ def move_tag(
             facts["before"] = str(before)
         if mover.size is not None:
             facts["size"] = str(mover.size)
+        if mover.is_new:
+            facts["new"] = "true"
         tx.append(repository_change("tagged", mover.actor, repository.name, **facts))
 
 
@@ -109,9 +115,18 @@ def remove_tag(tx: Transaction, repository: Repository, tag: Tag, mover: Mover) 
     return removed
 
 
-def removal_of(actor: Actor, repository: RepositoryName, tags: Sequence[str]) -> Change:
-    """Return the row that tells of a repository's end, and of its tags, which end with it."""
-    return repository_change("removed", actor, repository, tags=" ".join(tags))
+def removal_of(
+    actor: Actor,
+    repository: RepositoryName,
+    tags: Sequence[str],
+    images: Iterable[Digest] = (),
+    **facts: str,
+) -> Change:
+    """Return the row that tells of a repository's end, and of what ends with it."""
+    named = " ".join(map(str, images))
+    if named:
+        facts["images"] = named
+    return repository_change("removed", actor, repository, tags=" ".join(tags), **facts)
 
 
 def repository_change(verb: str, actor: Actor, repository: RepositoryName, **facts: str) -> Change:

@@ -27,7 +27,8 @@
     │   ├── ApplyConflict        somebody else manages the fields that are applied
     │   ├── RangeMismatch        a chunk that does not continue its upload
     │   ├── UploadBusy           another request is writing to the same upload
-    │   └── BlobInUse            a manifest of the repository still names the blob
+    │   ├── BlobInUse            a manifest of the repository still names the blob
+    │   └── ImageInUse           a tag points at the image, or an index lists it
     ├── QuotaExceeded            a limit range or a quota of the project allows no more
     ├── RangeUnsatisfiable       a byte range outside the content
     ├── Expired                  history that is asked for is no longer kept
@@ -95,6 +96,7 @@ from atomic_registry.errors.state import (
     BlobUnknown,
     Conflict,
     Expired,
+    ImageInUse,
     ManifestUnknown,
     MissingReference,
     NameAmbiguous,
@@ -136,6 +138,7 @@ __all__ = [
     "Expired",
     "FutureRevision",
     "GrantRefused",
+    "ImageInUse",
     "Invalid",
     "LoginRefused",
     "ManifestInvalid",

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from atomic_registry.errors.base import DomainError, shorten
 
 _MAX_CONFLICTS = 100
+_SHOWN_USES = 5
 
 
 class MissingReference(DomainError):
@@ -188,6 +189,18 @@ class BlobInUse(Conflict):
         super().__init__(
             f"blob {digest} is still named by a manifest of repository {repository}; "
             "delete that manifest first",
+            digest=digest,
+        )
+
+
+class ImageInUse(Conflict):
+    """A tag of a repository points at the image, or an index there lists it."""
+
+    def __init__(self, *, digest: str, uses: Sequence[str]) -> None:
+        shown = ", ".join(uses[:_SHOWN_USES])
+        more = " and more" if len(uses) > _SHOWN_USES else ""
+        super().__init__(
+            f"image {digest} is still used by {shown}{more}; delete those tags and indexes first",
             digest=digest,
         )
 

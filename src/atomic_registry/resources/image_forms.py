@@ -4,7 +4,7 @@ import msgspec
 
 from atomic_registry.content.streams import LookupPolicy, StreamRecord
 from atomic_registry.kube.objects import ObjectMeta
-from atomic_registry.resources.image_strategies import StreamTagForm
+from atomic_registry.resources.image_strategies import ImageForm, StreamTagForm
 
 
 class _Form(msgspec.Struct, rename="camel", omit_defaults=True, kw_only=True):
@@ -48,27 +48,6 @@ class StreamForm(StreamRecord, rename="camel", omit_defaults=True, kw_only=True)
     """A repository: its tags, what they are made from, and what they were."""
 
     status: StreamStatus = msgspec.field(default_factory=StreamStatus)
-
-
-class LayerForm(msgspec.Struct, rename="camel"):
-    """A layer of an image."""
-
-    name: str = ""
-    size: int = 0
-    media_type: str = ""
-
-
-class ImageForm(_Form, rename="camel"):
-    """An image, named by the digest of its manifest."""
-
-    docker_image_reference: str = ""
-    docker_image_metadata: dict[str, object] = {}
-    docker_image_metadata_version: str = ""
-    docker_image_manifest: str = ""
-    docker_image_manifest_media_type: str = ""
-    docker_image_config: str = ""
-    docker_image_layers: list[LayerForm] = []
-    signatures: list[dict[str, object]] = []
 
 
 class StreamImageForm(_Form, rename="camel"):

@@ -46,7 +46,6 @@ _OPENSHIFT = ".openshift.io"
 # Projects go one by one: each takes all that is in it along.
 _SINGLY = ("get", "list", "watch", "create", "update", "patch", "delete")
 _STORED = (*_SINGLY, "deletecollection")
-_READ = ("get", "list")
 _SEEN = ("list", "watch")
 _CREATE = ("create",)
 
@@ -146,6 +145,7 @@ USER_TOKENS = Resource(
     plural="useroauthaccesstokens",
     kind="UserOAuthAccessToken",
     groups=(OAUTH,),
+    # One by one: who empties the list by mistake has locked out every program of theirs.
     verbs=("get", "list", "create", "delete"),
 )
 IDENTITY_MAPPINGS = Resource(
@@ -158,6 +158,7 @@ ACCESS_TOKENS = Resource(
     plural="oauthaccesstokens",
     kind="OAuthAccessToken",
     groups=(OAUTH,),
+    # One by one: all at once would log everybody out, the caller too.
     verbs=("get", "list", "delete"),
 )
 NODES = Resource(plural="nodes", kind="Node", groups=(CORE,), verbs=_SEEN, short_names=("no",))
@@ -257,7 +258,16 @@ STREAM_IMPORTS = Resource(
     verbs=("create",),
     namespaced=True,
 )
-IMAGES = Resource(plural="images", kind="Image", groups=(IMAGE,), verbs=_READ)
+IMAGES = Resource(
+    plural="images",
+    kind="Image",
+    groups=(IMAGE,),
+    # A push makes them. They go one by one: what is used stays, and half a collection helps nobody.
+    verbs=("get", "list", "watch", "update", "patch", "delete"),
+    # The form on the wire: only labels and annotations are stored.
+    stored=image_strategies.ImageForm,
+    strategy=image_strategies.ImageStrategy(),
+)
 IMAGE_SIGNATURES = Resource(
     plural="imagesignatures",
     kind="ImageSignature",

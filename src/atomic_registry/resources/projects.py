@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 
 from atomic_registry.clock import Clock
 from atomic_registry.errors import Denied, ObjectInvalid
@@ -49,7 +50,7 @@ _PULLERS = "system:image-pullers"
 _PAGE = 1000
 _NAMESPACED = tuple(row for row in RESOURCES if row.namespaced and row.stored is not None)
 
-DeleteContents = Callable[[Transaction, Actor, str], None]
+DeleteContents = Callable[[Transaction, Actor, str, datetime], None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -202,7 +203,7 @@ class ProjectService:
         def change(tx: Transaction) -> KubeObject:
             project = get_object(tx, place, name, lock=True)
             preconditions.check(project)
-            self._delete_contents(tx, actor, name)
+            self._delete_contents(tx, actor, name, now)
             for row in _NAMESPACED:
                 assert row.stored is not None  # noqa: S101 - chosen so
                 while batch := tx.objects.list(row.stored, namespace=name, limit=_PAGE):

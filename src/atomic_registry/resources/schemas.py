@@ -14,12 +14,12 @@ from atomic_registry.identity.records import (
 )
 from atomic_registry.kube.objects import ObjectMeta
 from atomic_registry.resources.image_forms import (
-    ImageForm,
     StreamForm,
     StreamImageForm,
     StreamLayersForm,
     StreamTagView,
 )
+from atomic_registry.resources.image_strategies import ImageForm
 from atomic_registry.resources.kinds import Resource
 
 

@@ -288,7 +288,7 @@ async def api(store: Store) -> Api:
             message="ask ops@example.com",
             limits=[ProjectLimit(labels={"level": "limited"}, max_projects=1)],
         ),
-        delete_contents=lambda tx, actor, name: deleted.append(name),
+        delete_contents=lambda tx, actor, name, now: deleted.append(name),
     )
     projects, tries = make_projects(store), RehearsalStore(store)
     patches = PatchService(clock, policy)

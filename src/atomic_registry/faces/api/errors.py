@@ -39,6 +39,7 @@ TABLE: dict[type[DomainError], Row] = {
     errors.RangeMismatch: (409, "Conflict"),
     errors.UploadBusy: (409, "Conflict"),
     errors.BlobInUse: (409, "Conflict"),
+    errors.ImageInUse: (409, "Conflict"),
     errors.RangeUnsatisfiable: (400, "BadRequest"),
     errors.Expired: (410, "Expired"),
     errors.Unauthenticated: (401, "Unauthorized"),

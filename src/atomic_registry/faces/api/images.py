@@ -6,10 +6,8 @@ from atomic_registry.clock import Clock
 from atomic_registry.faces.api.bodies import (
     read_as,
     read_document,
-    read_list_options,
     refuse_unserved,
 )
-from atomic_registry.faces.api.list_versions import read_version_wish
 from atomic_registry.faces.api.negotiate import shape_of
 from atomic_registry.faces.api.objects import ObjectHandlers, Writing, place_of
 from atomic_registry.faces.api.status import (
@@ -37,30 +35,19 @@ class ImageHandlers:
     streams: ObjectHandlers
     statuses: ObjectHandlers
     tags: ObjectHandlers
+    images: ObjectHandlers
     services: ImageServices
     clock: Clock
 
-    async def list(self, resource: Resource, group: str, request: Request) -> Response:
-        place, options = place_of(resource, group, request), read_list_options(request.query)
-        wish, shape = read_version_wish(request.query), shape_of(request, self.clock)
-        found = await self.services.images.list(request.actor, place, options)
-        return json_response(shape(wish.checked(found)))
-
-    async def get(self, resource: Resource, group: str, request: Request) -> Response:
-        place, shape = place_of(resource, group, request), shape_of(request, self.clock)
-        return json_response(
-            shape(await self.services.images.get(place, request.parameters["name"]))
-        )
-
     async def get_of_stream(self, resource: Resource, group: str, request: Request) -> Response:
         place, shape = place_of(resource, group, request), shape_of(request, self.clock)
-        found = await self.services.images.get_of_stream(place, request.parameters["name"])
+        found = await self.services.stream_images.get_of_stream(place, request.parameters["name"])
         return json_response(shape(found))
 
     async def layers(self, resource: Resource, group: str, request: Request) -> Response:
         place = place_of(resource, group, request)
         name = request.parameters["name"]
-        return json_response(await self.services.images.layers_of_stream(place, name))
+        return json_response(await self.services.stream_images.layers_of_stream(place, name))
 
     async def secrets(self, resource: Resource, group: str, request: Request) -> Response:
         place = place_of(resource, group, request)
@@ -71,7 +58,7 @@ class ImageHandlers:
         refuse_unserved(request.query)
         asked = read_as(await read_document(request), Mapping, resource.kind)
         place = place_of(resource, group, request)
-        await self.services.images.map(request.actor, place, asked)
+        await self.services.stream_images.map(request.actor, place, asked)
         return json_response(success_document({"kind": resource.plural}), status=201)
 
     async def refuse(self, _resource: Resource, _group: str, _request: Request) -> Response:
@@ -106,6 +93,9 @@ def image_handlers(
         ),
         tags=ObjectHandlers(
             services.tags, clock, Writing(service=patches, rehearsal=rehearsal.tags)
+        ),
+        images=ObjectHandlers(
+            services.images, clock, Writing(service=patches, rehearsal=rehearsal.images)
         ),
         services=services,
         clock=clock,

@@ -1,6 +1,6 @@
 """Every endpoint of the API with the right that it needs, made from the table of kinds."""
 
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -104,6 +104,15 @@ _REVIEWS: dict[tuple[str, str], Pick] = {
 }
 
 
+_OWN_HANDLERS: Mapping[str, Callable[[Handlers], ObjectHandlers]] = {
+    STREAMS.plural: lambda to: to.images.streams,
+    STREAM_TAGS.plural: lambda to: to.images.tags,
+    IMAGES.plural: lambda to: to.images.images,
+    QUOTAS.plural: lambda to: to.quotas,
+}
+"""Kinds that are not served as stored objects are."""
+
+
 def endpoints(handlers: Handlers) -> list[Endpoint]:
     """Return the rows with their handlers."""
     return [Endpoint(method, path, access, pick(handlers)) for method, path, access, pick in ROWS]
@@ -170,12 +179,8 @@ def _document_handler(group: str) -> Callable[[Handlers], Handler]:
 
 def _stored_rows(resource: Resource, group: str) -> Iterator[Row]:
     def pick(to: Handlers) -> ObjectHandlers:
-        if resource is STREAMS:
-            return to.images.streams
-        if resource is STREAM_TAGS:
-            return to.images.tags
-        if resource is QUOTAS:
-            return to.quotas
+        if (own := _OWN_HANDLERS.get(resource.plural)) is not None:
+            return own(to)
         return to.projects if resource.stored is Project else to.objects
 
     many = _collection(resource, group)
@@ -271,13 +276,6 @@ def _mapping_rows() -> Iterator[Row]:
 
 
 def _image_rows() -> Iterator[Row]:
-    yield from _rows_of(
-        IMAGES,
-        (
-            ("GET", "", "list", lambda to: to.images.list),
-            ("GET", "/{name}", "get", lambda to: to.images.get),
-        ),
-    )
     yield from _rows_of(
         IMAGE_SIGNATURES,
         (

@@ -38,6 +38,7 @@ TABLE: dict[type[DomainError], Row] = {
     errors.RangeMismatch: (416, "BLOB_UPLOAD_INVALID"),
     errors.UploadBusy: (409, "BLOB_UPLOAD_INVALID"),
     errors.BlobInUse: (409, "DENIED"),
+    errors.ImageInUse: (409, "DENIED"),
     errors.RangeUnsatisfiable: (416, "SIZE_INVALID"),
     errors.Expired: (410, "UNSUPPORTED"),
     errors.Unauthenticated: (401, "UNAUTHORIZED"),

@@ -5,16 +5,17 @@ Source: OpenShift API, `Image` of `image.openshift.io/v1`; OCI image specificati
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
 from atomic_registry.content.ports import BlobStore, StoredBlob, Transaction
-from atomic_registry.content.streams import HeldManifest, ImageSignature
+from atomic_registry.content.streams import HeldManifest, ImageRecord, ImageSignature
 from atomic_registry.errors import DigestInvalid, StorageFailed
 from atomic_registry.kube.objects import timestamp
 from atomic_registry.oci.digest import Digest
 from atomic_registry.oci.media_types import INDEXES
+from atomic_registry.resources.image_strategies import MANAGED
 from atomic_registry.resources.images.surroundings import Transactions
 from atomic_registry.resources.images.views import uid_of
 from atomic_registry.resources.strategies import Document
@@ -25,7 +26,8 @@ _MAX_CACHED_BYTES = 128 * 1024
 _MAX_CACHED = 256
 _READERS = 8
 _MAX_SIGNATURES = 100
-MANAGED = "openshift.io/image.managed"
+# The version of an image that nothing was ever said of.
+_UNWRITTEN = "1"
 
 
 class Part(msgspec.Struct, rename="camel"):
@@ -91,33 +93,39 @@ class ImageDescriber:
         parts = parts_of(held.body)
         configs = await self._load([parts])
         config = configs.get(parts.config.digest) if parts.config else None
-        signatures = await self._metadata.read(lambda tx: signatures_of(tx, held.digest))
-        shown = self._show(held, parts, config)
+        record, signatures = await self._metadata.read(
+            lambda tx: (record_of(tx, held.digest), signatures_of(tx, held.digest))
+        )
+        shown = self._show(held, parts, config, record)
         shown["dockerImageManifest"] = held.body.decode()
         if config is not None:
             shown["dockerImageConfig"] = config.decode(errors="replace")
         shown["signatures"] = [show_signature(signature) for signature in signatures]
         return shown
 
-    async def describe_all(self, found: Sequence[HeldManifest]) -> list[Document]:
-        """Return the images of a list, without their raw documents."""
+    async def describe_all(
+        self, found: Sequence[HeldManifest], records: Mapping[str, ImageRecord] | None = None
+    ) -> list[Document]:
+        """Return the images of a list, without their raw documents; records are by digest."""
+        said = records or {}
         all_parts = [parts_of(held.body) for held in found]
         configs = await self._load(all_parts)
         return [
-            self._show(held, parts, configs.get(parts.config.digest) if parts.config else None)
+            self._show(
+                held,
+                parts,
+                configs.get(parts.config.digest) if parts.config else None,
+                said.get(str(held.digest)),
+            )
             for held, parts in zip(found, all_parts, strict=True)
         ]
 
-    def _show(self, held: HeldManifest, parts: Parts, config: bytes | None) -> Document:
+    def _show(
+        self, held: HeldManifest, parts: Parts, config: bytes | None, record: ImageRecord | None
+    ) -> Document:
         digest = str(held.digest)
         shown: Document = {
-            "metadata": {
-                "name": digest,
-                "uid": uid_of("image", digest),
-                "resourceVersion": "1",
-                "creationTimestamp": timestamp(held.pushed_at),
-                "annotations": {MANAGED: "true"},
-            },
+            "metadata": image_metadata(held, record),
             "dockerImageReference": f"{self._host}/{held.repository}@{digest}",
             "dockerImageMetadata": _metadata(digest, parts, config),
             "dockerImageMetadataVersion": "1.0",
@@ -167,6 +175,25 @@ class ImageDescriber:
             self._configs[digest] = content
             if len(self._configs) > _MAX_CACHED:
                 self._configs.popitem(last=False)
+
+
+def image_metadata(held: HeldManifest, record: ImageRecord | None) -> Document:
+    """Return the metadata of an image, with what is said of it."""
+    digest = str(held.digest)
+    said: Document = {} if record is None else msgspec.to_builtins(record.metadata)
+    annotations = {} if record is None else record.metadata.annotations
+    return said | {
+        "name": digest,
+        "uid": uid_of("image", digest),
+        "resourceVersion": (record and record.metadata.resource_version) or _UNWRITTEN,
+        "creationTimestamp": timestamp(held.pushed_at),
+        "annotations": {**annotations, MANAGED: "true"},
+    }
+
+
+def record_of(tx: Transaction, digest: Digest) -> ImageRecord | None:
+    """Return what is said of an image."""
+    return tx.objects.find(ImageRecord, str(digest))
 
 
 def signatures_of(tx: Transaction, digest: Digest) -> list[ImageSignature]:

@@ -1,4 +1,4 @@
-"""Images by digest: of the whole registry, and of one stream; and what gives one a tag."""
+"""Images of one stream, by digest; and what gives one a tag."""
 
 import msgspec
 
@@ -10,7 +10,6 @@ from atomic_registry.identity.actors import Actor
 from atomic_registry.oci.digest import Digest
 from atomic_registry.oci.reference import Tag
 from atomic_registry.resources.images.descriptions import ImageDescriber, parts_of
-from atomic_registry.resources.images.lists import Cut, newest_revision, position, show_list
 from atomic_registry.resources.images.sources import (
     as_repository,
     find_image,
@@ -21,7 +20,6 @@ from atomic_registry.resources.images.stream_reads import get_stream
 from atomic_registry.resources.images.surroundings import Surroundings
 from atomic_registry.resources.images.views import stream_metadata, uid_of
 from atomic_registry.resources.kinds import Place
-from atomic_registry.resources.paging import MAX_PAGE, ListOptions
 from atomic_registry.resources.strategies import Document
 
 _IMAGE = "Image"
@@ -54,33 +52,6 @@ class ImageService:
         self._around = around
         self._metadata = around.metadata
         self._images = images
-
-    async def get(self, place: Place, name: str) -> Document:
-        """Return an image of the registry.
-
-        Raises:
-            ObjectUnknown: no repository holds it.
-        """
-        held = await self._metadata.read(lambda tx: find_anywhere(tx, name))
-        shown = await self._images.describe(held)
-        return {"kind": _IMAGE, "apiVersion": place.api_version, **shown}
-
-    async def list(self, actor: Actor, place: Place, options: ListOptions) -> Document:
-        """Return one page of all images, each once."""
-        after = position(options.continue_token)
-        limit = min(options.page_size, MAX_PAGE)
-
-        def scan(tx: Transaction) -> Cut[HeldManifest]:
-            found = tx.streams.list_images(after=after, limit=limit + 1)
-            last = str(found[limit - 1].digest) if len(found) > limit else None
-            chosen = [it for it in found[:limit] if options.fields.matches("", str(it.digest))]
-            return Cut(items=chosen, revision=newest_revision(tx), last=last)
-
-        cut = await self._metadata.read(scan)
-        # No image has labels.
-        shown = await self._images.describe_all(cut.items)
-        bodies = shown if options.labels.matches({}) else []
-        return show_list(place, cut, bodies)
 
     async def get_of_stream(self, place: Place, name: str) -> Document:
         """Return an image of one stream, named `stream@digest` or by the digest's beginning.

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from atomic_registry.content.ports import BlobStore
 from atomic_registry.resources.images.descriptions import ImageDescriber
 from atomic_registry.resources.images.images import ImageService
+from atomic_registry.resources.images.registry_images import RegistryImageService
 from atomic_registry.resources.images.signatures import SignatureService
 from atomic_registry.resources.images.stream_status import StreamStatusService
 from atomic_registry.resources.images.stream_tags import StreamTagService
@@ -19,7 +20,8 @@ class ImageServices:
     streams: StreamService
     statuses: StreamStatusService
     tags: StreamTagService
-    images: ImageService
+    images: RegistryImageService
+    stream_images: ImageService
     signatures: SignatureService
     describer: ImageDescriber
 
@@ -31,7 +33,8 @@ def image_services(around: Surroundings, blobs: BlobStore) -> ImageServices:
         streams=StreamService(around),
         statuses=StreamStatusService(around),
         tags=StreamTagService(around, describer),
-        images=ImageService(around, describer),
+        images=RegistryImageService(around, describer),
+        stream_images=ImageService(around, describer),
         signatures=SignatureService(around),
         describer=describer,
     )

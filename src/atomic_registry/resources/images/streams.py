@@ -1,10 +1,10 @@
 """Image streams: repositories as objects that can be listed, described, tagged and deleted."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 
 import msgspec
 
+from atomic_registry.content.images import MAX_ENDED, forget_images
 from atomic_registry.content.ports import Repository, Transaction
 from atomic_registry.content.streams import (
     Stream,
@@ -158,19 +158,21 @@ class StreamService:
             StaleRevision: a precondition does not hold.
         """
         repository = parse_stream_name(place.namespace, name, KIND)
-        now = self.around.clock.now()
+        mover = self.around.mover(actor)
 
         def change(tx: Transaction) -> StreamView:
             stream = get_stream(tx, repository, lock=True)
             _require(stream, preconditions)
             view = StreamView(stream=stream, tags=(), histories={})
             if stream.record is not None:
-                tx.objects.remove(stream.record, actor=actor.signature, now=now)
+                tx.objects.remove(stream.record, actor=actor.signature, now=mover.now)
             tags = [it.tag for it in tx.streams.list_tags([stream.id], limit=MAX_TAGS)]
+            images = tx.images.list_digests(stream.id, limit=MAX_ENDED)
             tx.repositories.remove(stream.id, repository)
+            told = forget_images(tx, images, mover)
+            ended = [digest for digest in images if digest not in told]
             labels = msgspec.json.encode(labels_of(stream)).decode()
-            change = removal_of(actor, repository, tags)
-            tx.append(replace(change, object=change.object | {"labels_before": labels}))
+            tx.append(removal_of(actor, repository, tags, ended, labels_before=labels))
             return view
 
         return self._show(place, await self._metadata.write(change))

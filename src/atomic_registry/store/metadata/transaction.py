@@ -9,6 +9,7 @@ from atomic_registry.content.ports import Change
 from atomic_registry.identity.ports import ObjectChange
 from atomic_registry.store.metadata.blobs import SqlBlobs
 from atomic_registry.store.metadata.changes import SqlChanges, entry_of
+from atomic_registry.store.metadata.images import SqlImages
 from atomic_registry.store.metadata.login_failures import SqlLoginFailures
 from atomic_registry.store.metadata.manifests import SqlManifests
 from atomic_registry.store.metadata.objects import OBJECT_KINDS, SqlObjects, object_changes
@@ -29,6 +30,7 @@ class SqlTransaction:
         "_first_revision",
         "blobs",
         "changes",
+        "images",
         "login_failures",
         "manifests",
         "objects",
@@ -50,6 +52,7 @@ class SqlTransaction:
         self.manifests = SqlManifests(connection, insert_if_absent)
         self.tags = SqlTags(connection, insert_if_absent)
         self.streams = SqlStreams(connection)
+        self.images = SqlImages(connection)
         self.usage = SqlUsage(connection)
         self.tokens = SqlTokens(connection)
         self.login_failures = SqlLoginFailures(connection, insert_if_absent)
