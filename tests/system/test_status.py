@@ -4,11 +4,13 @@ import json
 import socket
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from atomic_registry.clock import SystemClock
+from atomic_registry.system.backup.record import RECORD, LastBackup, write_record
 from atomic_registry.system.ca import ensure_server_certificate, ensure_signer
 from tests.kit.access import Site, running_site
 from tests.kit.registry import free_port
@@ -40,15 +42,16 @@ def test_a_machine_that_is_well_tells_everything_by_stable_keys(
     mary.log_in("mary")
     mary.run("new-project", "stat")
     mary.ok("doctor", "--registry", site.host)
-    (site.root / "last-backup.json").write_text(
-        '{"taken_at": "2026-01-02T03:04:05Z", "place": "/backup", "missing": 0}'
-    )
+    never = mary.run("status", "--root", site.root).out
+    taken_at = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+    made = LastBackup(taken_at=taken_at, place="/backup", blobs=1, blob_bytes=2, missing=0)
+    write_record(site.root, made)
     code, told = ask(site, mary)
     words = mary.ok(
         "status", "--root", site.root, "--master", f"https://{site.master_host}",
         "--registry", site.host,
     ).out  # fmt: skip
-    (site.root / "last-backup.json").unlink()
+    (site.root / RECORD).unlink()
 
     assert (0, "healthy") == (code, told["condition"]), told
     assert list(told) == [
@@ -67,7 +70,9 @@ def test_a_machine_that_is_well_tells_everything_by_stable_keys(
     assert storage["freeBytes"] > 0 and storage["schemaVersion"] > 0
     assert [{"name": "anypassword", "kind": "AllowAll"}] == identity["providers"]
     assert "Anybody who reaches this registry" in identity["notice"]
-    assert {"time": "2026-01-02T03:04:05Z", "place": "/backup", "isWhole": True} == told["backup"]
+    backup = {"time": "2026-01-02T03:04:05Z", "place": "/backup", "isWhole": True, "fault": ""}
+    assert backup == told["backup"]
+    assert "backup    never; make one: atomic-registry backup create" in never
     assert "backup    2026-01-02T03:04:05Z to /backup, whole" in words
     assert "certificate of master: until " in words
 

@@ -29,6 +29,7 @@ from atomic_registry.faces.registry import routes
 from atomic_registry.identity.defaults import ensure_defaults
 from atomic_registry.store.blobs.filesystem import FilesystemBlobStore
 from atomic_registry.store.metadata import open_metadata, prepare_metadata
+from atomic_registry.system.backup.journal import JOURNAL, is_interrupted
 from atomic_registry.system.failures import CannotServe
 from atomic_registry.system.renewal import Renewal
 from atomic_registry.system.serve import Service, run_services
@@ -65,6 +66,7 @@ def serve(
     start_logging(settings.log, ignored)
     if settings.access.policy == "open":
         refuse_open_policy_in_public(parse_listen(settings.http.listen)[0])
+    _refuse_interrupted_restore(settings.datastore_directory)
     for directory in (settings.root, settings.datastore_directory, settings.storage_directory):
         directory.mkdir(mode=0o770, parents=True, exist_ok=True)
     files = None
@@ -116,6 +118,15 @@ def serve_console(settings: Settings, *, ignored: Sequence[str] = ()) -> int:
         environment=process_environment(),
         on_ready=lambda: announce_console(settings),
     )
+
+
+def _refuse_interrupted_restore(datastore: Path) -> None:
+    if is_interrupted(datastore):
+        raise CannotServe(
+            f"a restore was interrupted while it moved files ({datastore / JOURNAL}): run "
+            "`atomic-registry restore` again, as before; it first brings back what was there, and "
+            "without --force it leaves it at that"
+        )
 
 
 def refuse_open_policy_in_public(host: str) -> None:

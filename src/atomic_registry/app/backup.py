@@ -23,6 +23,7 @@ from atomic_registry.store.metadata.snapshots import (
 )
 from atomic_registry.system.backup.create import Subject
 from atomic_registry.system.backup.failures import BackupFailed
+from atomic_registry.system.backup.journal import is_interrupted
 from atomic_registry.system.backup.manifest import DatabaseFacts, Holds
 from atomic_registry.system.backup.record import RECORD
 from atomic_registry.system.backup.restore import Restoration, Restored
@@ -53,6 +54,11 @@ def subject_of(settings: Settings, *, is_machine: bool) -> Subject:
         raise BackupFailed(
             f"{root} is not the root of a registry: name the directory that "
             "`atomic-registry serve --root` was given"
+        )
+    if is_interrupted(datastore):
+        raise BackupFailed(
+            f"a restore was interrupted on {root}, so that this is neither the old registry nor "
+            "the new one: run `atomic-registry restore` again first"
         )
     without = frozenset({storage, datastore, root / RECORD})
     trees = _machine_trees if is_machine else _root_trees
@@ -88,6 +94,7 @@ def _machine_trees(settings: Settings, root: Path, without: frozenset[Path]) -> 
     return (
         tree(layout.CONFIGURATION, "files"),
         tree(layout.SYSCONFIG, "files", prefix=layout.REGISTRY),
+        *(tree(it, "files") for it in sorted(layout.UNITS.glob(f"{layout.REGISTRY}*.d"))),
         tree(root, "files"),
         tree(settings.datastore_directory, "database"),
         tree(settings.storage_directory, "blobs"),

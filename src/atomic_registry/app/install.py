@@ -184,6 +184,9 @@ class Installation:
                 text=texts.sysconfig(service, self.choices, self._administrator),
                 rights=_PUBLIC,
             )
+        yield Default(
+            path=layout.SYSCONFIG / layout.BACKUP, text=texts.BACKUP_SYSCONFIG, rights=_PUBLIC
+        )
 
     def _commands(self) -> Iterator[Step]:
         if self.prefix.parent == layout.VERSIONS:
@@ -200,7 +203,7 @@ class Installation:
 
     def _units(self) -> Iterator[Step]:
         program = layout.program_of(self.prefix)
-        for name in (*layout.UNIT_NAMES, *layout.RENEWAL_UNITS):
+        for name in (*layout.UNIT_NAMES, *layout.TIMED_UNITS):
             text = layout.unit_text(name, program, self.choices)
             yield Default(path=layout.UNITS / name, text=text, rights=_PUBLIC)
         if self.target.is_live:

@@ -1,17 +1,16 @@
 """An update: which parts it needs, and what it asks of them, in order."""
 
-import shlex
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
 
 from atomic_registry.app.database import database_url
-from atomic_registry.config.load import load
 from atomic_registry.store.metadata import SCHEMA_VERSION, rehearse_migration
 from atomic_registry.system.install import layout
+from atomic_registry.system.install.effective import service_environment, settings_by
 from atomic_registry.system.install.target import InstallFailed, Target
 from atomic_registry.system.update.services import Services
 from atomic_registry.system.update.tree import PROGRAM
@@ -66,7 +65,7 @@ class Update:
                 f"{name}={value}" for name, value in service_environment(service).items()
             ]
             self.target.run(["env", "-i", *environment, program, "config", "check"])
-        settings = load({}, service_environment(layout.MASTER), ()).settings
+        settings = settings_by(service_environment(layout.MASTER))
         place = self.target.at(_REHEARSAL)
         shutil.rmtree(place, ignore_errors=True)
         place.mkdir(mode=0o700)
@@ -123,18 +122,3 @@ class Update:
         for name in names:
             self.tell(f"restarting {name}")
             self.services.restart((name,), seconds=seconds)
-
-
-def service_environment(service: str) -> Mapping[str, str]:
-    """Return the variables that systemd gives a service; what administrators wrote goes first."""
-    found: dict[str, str] = {}
-    for line in layout.packaged(f"{service}.service").splitlines():
-        if line.startswith("Environment="):
-            name, _, value = line.removeprefix("Environment=").partition("=")
-            found[name] = value
-    path = layout.SYSCONFIG / service
-    for line in path.read_text().splitlines() if path.exists() else ():
-        name, is_variable, value = line.partition("=")
-        if is_variable and not line.startswith("#"):
-            found[name.strip()] = "".join(shlex.split(value))
-    return found

@@ -16,12 +16,11 @@ from atomic_registry.app.backup import (
     restoration,
     subject_of,
 )
-from atomic_registry.app.update import service_environment
 from atomic_registry.cli.backup_progress import ShownProgress, bytes_text
 from atomic_registry.cli.output import echo_json, echo_table
 from atomic_registry.cli.settings import load_or_fail, misconfigured, mistakes_text
 from atomic_registry.clock import SystemClock
-from atomic_registry.config.load import ConfigInvalid, load
+from atomic_registry.config.load import ConfigInvalid
 from atomic_registry.config.settings import Settings
 from atomic_registry.errors import DomainError
 from atomic_registry.store.metadata.snapshots import check_copy, list_copied_blobs
@@ -33,6 +32,7 @@ from atomic_registry.system.backup.restore import restore_snapshot
 from atomic_registry.system.backup.source import open_source, read_manifest
 from atomic_registry.system.backup.verify import verify_snapshot
 from atomic_registry.system.install import layout
+from atomic_registry.system.install.effective import service_environment, settings_by
 
 _LOST_BLOBS = 3
 _CLOCK = SystemClock()
@@ -157,7 +157,7 @@ def _settings(root: Path | None, config_file: Path | None) -> tuple[Settings, bo
             "started with, by --root DIR"
         )
     try:
-        return load({}, service_environment(layout.REGISTRY), []).settings, True
+        return settings_by(service_environment(layout.REGISTRY)), True
     except ConfigInvalid as error:
         raise misconfigured(mistakes_text(error)) from error
 

@@ -1,6 +1,7 @@
 """The installation on this machine, or the tree of a `serve --root`, as far as it can be read."""
 
-import shlex
+import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,14 +10,12 @@ import msgspec
 
 from atomic_registry.cli.documents import Document, document_at, number_at, texts_at
 from atomic_registry.cli.settings import load_or_fail
-from atomic_registry.config.environment import process_environment
-from atomic_registry.config.load import ConfigInvalid, load
+from atomic_registry.config.load import ConfigInvalid
+from atomic_registry.config.original import CONFIGURATION_PATH
 from atomic_registry.config.settings import Settings
-
-INSTALLED = Path("/etc/atomic-registry/installed.json")
-_CONFIGURATION = Path("/etc/atomic-registry")
-_DATA = Path("/var/lib/atomic-registry")
-_VARIABLES = Path("/etc/sysconfig/atomic-registry")
+from atomic_registry.system.install import layout
+from atomic_registry.system.install.effective import service_environment, settings_by
+from atomic_registry.system.install.ledger import LEDGER
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,9 +52,8 @@ def find_here(root: Path | None) -> Here | None:
     if ledger is None:
         return None
     choices = document_at(ledger, "choices")
-    flags = {"root": _DATA, "master.config_file": _CONFIGURATION / "master" / "master-config.yaml"}
     try:
-        settings = load(flags, _variables(), []).settings
+        settings = settings_by(_variables())
     except ConfigInvalid as error:
         raise click.ClickException(f"the settings of the services are wrong:\n{error}") from error
     return Here(
@@ -78,20 +76,15 @@ def can_read(path: Path) -> bool:
 
 def _ledger() -> Document | None:
     try:
-        return msgspec.json.decode(INSTALLED.read_bytes(), type=dict[str, object])
+        return msgspec.json.decode(LEDGER.read_bytes(), type=dict[str, object])
     except (OSError, msgspec.MsgspecError):
         return None
 
 
-def _variables() -> dict[str, str]:
-    """Return the variables that systemd hands to the registry, the product's own only."""
-    found = {key: value for key, value in process_environment().items() if key in {"HOME", "PATH"}}
-    try:
-        lines = _VARIABLES.read_text().splitlines()
-    except OSError:
-        return found
-    for line in lines:
-        name, equals, value = line.strip().partition("=")
-        if equals and name.startswith("ATOMIC_REGISTRY_"):
-            found[name] = " ".join(shlex.split(value))
+def _variables() -> Mapping[str, str]:
+    """Return the registry's variables, without a file that this user may not read."""
+    found = service_environment(layout.REGISTRY)
+    path = found.get(CONFIGURATION_PATH, "")
+    if path and not os.access(path, os.R_OK):
+        return {name: value for name, value in found.items() if name != CONFIGURATION_PATH}
     return found

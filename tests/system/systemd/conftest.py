@@ -1,7 +1,7 @@
 """A machine with the three services installed on it, and a client outside."""
 
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -16,8 +16,9 @@ NAMES = ("localhost", "registry.test")
 class Installed:
     """A machine after `install --now`, on ports that nobody else uses."""
 
-    def __init__(self, machine: Machine) -> None:
+    def __init__(self, machine: Machine, names: Sequence[str] = NAMES) -> None:
         self.machine = machine
+        self.names = names
         self.registry_port, self.master_port, self.console_port = (free_port() for _ in range(3))
         self.registry = f"localhost:{self.registry_port}"
         self.master = f"https://localhost:{self.master_port}"
@@ -31,7 +32,7 @@ class Installed:
         """Runs `install` as an administrator would."""
         ports = ["--registry-port", self.registry_port, "--master-port", self.master_port]
         ports += ["--console-port", self.console_port]
-        words = [str(PROGRAM), "install", *NAMES, *map(str, ports), *arguments]
+        words = [str(PROGRAM), "install", *self.names, *map(str, ports), *arguments]
         return self.machine.run(*words, check=check).output
 
     def make_project(self, name: str) -> None:

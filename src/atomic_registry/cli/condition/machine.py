@@ -1,6 +1,5 @@
 """What only the registry's machine knows: certificates, storage, providers, the last backup."""
 
-import json
 import os
 import platform
 from collections.abc import Iterator
@@ -12,6 +11,7 @@ from atomic_registry import __version__
 from atomic_registry.cli.certificates import facts_of_file
 from atomic_registry.cli.documents import Document
 from atomic_registry.cli.here import Here, can_read
+from atomic_registry.system.backup.record import read_record
 
 _TOTALS_SECONDS = 2
 
@@ -100,16 +100,17 @@ def providers(here: Here) -> list[Document]:
 
 def last_backup(here: Here) -> Document | None:
     """Return when and where the last backup was made; None if never."""
-    try:
-        found = json.loads((here.settings.root / "last-backup.json").read_bytes())
-    except (OSError, ValueError):
-        return None
-    if not isinstance(found, dict):
+    root = here.settings.root
+    if not os.access(root, os.X_OK):
+        return {"time": "", "place": "", "isWhole": False, "fault": f"{root} cannot be read"}
+    found = read_record(root)
+    if found is None:
         return None
     return {
-        "time": found.get("taken_at", ""),
-        "place": found.get("place", ""),
-        "isWhole": not found.get("missing"),
+        "time": found.taken_at.strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "place": found.place,
+        "isWhole": not found.missing,
+        "fault": "",
     }
 
 

@@ -118,11 +118,16 @@ def _machine_lines(report: Report) -> Iterator[str]:
     if report.providers:
         names = [f"{text_at(it, 'name')} ({text_at(it, 'kind')})" for it in report.providers]
         yield f"identity  {', '.join(names)}"
-    if report.backup is None:
-        yield "backup    never"
-    else:
-        whole = "whole" if report.backup.get("isWhole") else "with blobs missing"
-        yield f"backup    {text_at(report.backup, 'time')} to {text_at(report.backup, 'place')}, {whole}"
+    yield f"backup    {_backup_text(report.backup)}"
+
+
+def _backup_text(backup: Document | None) -> str:
+    if backup is None:
+        return "never; make one: atomic-registry backup create DIRECTORY"
+    if text_at(backup, "fault"):
+        return f"not known: {text_at(backup, 'fault')}; ask as root"
+    whole = "whole" if backup["isWhole"] else "with blobs missing"
+    return f"{text_at(backup, 'time')} to {text_at(backup, 'place')}, {whole}"
 
 
 def _storage_lines(storage: Document) -> Iterator[str]:

@@ -15,6 +15,7 @@ import msgspec
 from atomic_registry.clock import Clock
 from atomic_registry.content.ports import StoredBlob
 from atomic_registry.oci.digest import Digest
+from atomic_registry.system.backup import journal
 from atomic_registry.system.backup.copying import pass_bytes
 from atomic_registry.system.backup.failures import BackupFailed, explain
 from atomic_registry.system.backup.manifest import (
@@ -72,6 +73,9 @@ def restore_snapshot(
     name, manifest = read_manifest(source, at)
     _refuse_newer(manifest, plan.schema_version)
     _refuse_tricks(manifest)
+    datastore = plan.to / next(it.path for it in manifest.places if it.holds == "database")
+    if journal.undo(datastore):
+        progress.note("a restore was interrupted here: what was there before it is back")
     mark = f"{clock.now():%Y%m%dT%H%M%SZ}-{clock.new_id()[:6]}"
     staged: list[Staged] = []
     try:
@@ -84,22 +88,26 @@ def restore_snapshot(
         _refuse_small_disks(manifest, staged)
         work.run()
         _refuse_replacing(staged, plan)
+        journal.begin(datastore, staged)
         for place, here in zip(manifest.places, staged, strict=True):
             here.commit()
             if here.made:
                 here.directory.chmod(place.mode)
                 plan.own(here.directory, place.owner, place.group)
+        journal.end(datastore)
     except OSError as error:
-        _take_back(staged)
+        _take_back(staged, datastore)
         raise explain(error, "nothing was restored", plan.to) from error
     except BaseException:
-        _take_back(staged)
+        _take_back(staged, datastore)
         raise
     replaced = [path for path in (here.end() for here in staged) if path is not None]
     return Restored(manifest=manifest, snapshot=name, replaced=tuple(map(str, replaced)))
 
 
-def _take_back(staged: list[Staged]) -> None:
+def _take_back(staged: list[Staged], datastore: Path) -> None:
+    if journal.is_interrupted(datastore):
+        journal.undo(datastore)
     for here in reversed(staged):
         here.take_back()
 

@@ -7,7 +7,7 @@ points too; then names change. What was there stays in a directory of its own.
 import contextlib
 import os
 import shutil
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from atomic_registry.system.durable_files import sync_directory
@@ -21,7 +21,6 @@ class Staged:
     draft: Path
     old: Path
     made: list[Path]
-    moved: list[tuple[Path, Path]] = field(default_factory=list)
     # What goes with a file that is replaced: SQLite's logs belong to one database only.
     companions: tuple[str, ...] = ()
 
@@ -44,16 +43,13 @@ class Staged:
         """Change the names."""
         for path in self.replaced():
             self.old.mkdir(mode=0o700, exist_ok=True)
-            self._move(path, self.old / path.name)
+            path.rename(self.old / path.name)
         for path in list(self.draft.iterdir()):
-            self._move(path, self.directory / path.name)
+            path.rename(self.directory / path.name)
         sync_directory(self.directory)
 
     def take_back(self) -> None:
-        """Have everything as it was; also if nothing was committed."""
-        for source, target in reversed(self.moved):
-            target.rename(source)
-        self.moved.clear()
+        """Take away what was made, after the names are as they were."""
         shutil.rmtree(self.draft, ignore_errors=True)
         with contextlib.suppress(OSError):
             self.old.rmdir()
@@ -65,10 +61,6 @@ class Staged:
         """Forget the way back; return where that is which was replaced."""
         self.draft.rmdir()
         return self.old if self.old.exists() else None
-
-    def _move(self, source: Path, target: Path) -> None:
-        source.rename(target)
-        self.moved.append((source, target))
 
 
 def _is_there(path: Path) -> bool:

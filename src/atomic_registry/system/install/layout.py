@@ -24,7 +24,8 @@ GROUP = "atomic-registry"
 SERVICES = (MASTER, REGISTRY, CONSOLE)
 UNIT_NAMES = tuple(f"{name}.{kind}" for name in SERVICES for kind in ("service", "socket"))
 RENEWAL = "atomic-registry-certificates"
-RENEWAL_UNITS = (f"{RENEWAL}.service", f"{RENEWAL}.timer")
+BACKUP = "atomic-registry-backup"
+TIMED_UNITS = tuple(f"{name}.{kind}" for name in (RENEWAL, BACKUP) for kind in ("service", "timer"))
 # What systemd hands to each service: directory below the configuration, name of the pair.
 PAIRS = {
     MASTER: ("master", "master.server"),

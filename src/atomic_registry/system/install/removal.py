@@ -22,13 +22,13 @@ class Removal:
 def removal_steps(target: Target, ledger: Ledger, *, removes_data: bool) -> Iterator[Removal]:
     """Yield what goes, in order; data, configuration and keys only if that is asked for."""
     yield Removal(what="services stop and start no more", take=partial(_stop, target))
-    for name in (*layout.UNIT_NAMES, *layout.RENEWAL_UNITS):
+    for name in (*layout.UNIT_NAMES, *layout.TIMED_UNITS):
         yield _file(target, ledger, layout.UNITS / name, always=True)
     for name in layout.COMMAND_NAMES:
         yield _link(target, layout.COMMANDS / name)
     for path in (layout.TMPFILES, Path("/run") / layout.SETUP_SCRIPT.name):
         yield _file(target, ledger, path, always=True)
-    for name in layout.SERVICES:
+    for name in (*layout.SERVICES, layout.BACKUP):
         yield _file(target, ledger, layout.SYSCONFIG / name, always=removes_data)
     if target.is_live:
         yield Removal(what="systemd reads its units", take=partial(_reload, target))
@@ -41,14 +41,14 @@ def removal_steps(target: Target, ledger: Ledger, *, removes_data: bool) -> Iter
 def _stop(target: Target) -> str:
     if target.is_live:
         # All at once: a socket that is still open would start its service again.
-        target.systemctl("stop", *layout.RENEWAL_UNITS, *layout.UNIT_NAMES, check=False)
-    target.systemctl("disable", *layout.RENEWAL_UNITS, *layout.UNIT_NAMES, check=False)
+        target.systemctl("stop", *layout.TIMED_UNITS, *layout.UNIT_NAMES, check=False)
+    target.systemctl("disable", *layout.TIMED_UNITS, *layout.UNIT_NAMES, check=False)
     return "done"
 
 
 def _reload(target: Target) -> str:
     target.systemctl("daemon-reload")
-    target.systemctl("reset-failed", *layout.RENEWAL_UNITS, *layout.UNIT_NAMES, check=False)
+    target.systemctl("reset-failed", *layout.TIMED_UNITS, *layout.UNIT_NAMES, check=False)
     return "done"
 
 

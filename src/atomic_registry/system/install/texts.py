@@ -43,6 +43,16 @@ ATOMIC_REGISTRY_MASTER_ADMINISTRATOR={administrator}
 """,
 }
 
+BACKUP_SYSCONFIG = """\
+# Read by atomic-registry-backup.service. To have a backup every day:
+#   systemctl enable --now atomic-registry-backup.timer
+
+# A directory, at best on another disk or another machine.
+DIRECTORY=/var/backups/atomic-registry
+# More flags: `--keep 30` keeps more snapshots, `--rehash` reads again what is there.
+OPTIONS=
+"""
+
 _REGISTRY_CONFIG = """\
 # The registry's configuration in the form of Docker Distribution. Variables in
 # /etc/sysconfig/atomic-registry go before this file.
