@@ -17,17 +17,25 @@ from tests.contract.metadata_store import (
     manifest,
 )
 
+from atomic_registry.content.images import delete_image, delete_manifest
 from atomic_registry.content.ports import Repository, StoredBlob, Transaction
 from atomic_registry.content.streams import (
     HeldManifest,
+    ImageRecord,
     ObjectReference,
     StreamRecord,
     StreamSpec,
     TaggedDigest,
     TagReference,
 )
-from atomic_registry.content.tags import Mover, link_manifest, move_tags, repository_change
-from atomic_registry.errors import ManifestUnknown, MissingReference
+from atomic_registry.content.tags import (
+    Mover,
+    link_manifest,
+    move_tags,
+    remove_tag,
+    repository_change,
+)
+from atomic_registry.errors import ImageInUse, ManifestUnknown, MissingReference, ObjectUnknown
 from atomic_registry.identity.actors import Actor
 from atomic_registry.kube.objects import ObjectMeta
 from atomic_registry.oci.digest import Digest
@@ -57,6 +65,16 @@ def put_image(tx: Transaction, repository: Repository, number: int) -> Digest:
     tx.manifests.put(repository.id, one, NOW)
     tx.repositories.mark_pushed(repository.id, NOW)
     return digest
+
+
+def described(digest: Digest) -> ImageRecord:
+    return ImageRecord(metadata=ObjectMeta(name=str(digest), labels={"a": "b"}))
+
+
+def take_from(name: RepositoryName, digest: Digest, tx: Transaction) -> None:
+    repository = tx.repositories.find(name, lock="exclusive")
+    assert repository is not None
+    assert delete_manifest(tx, repository, digest, MOVER)
 
 
 async def tagged(store: MetadataDatabase, name: RepositoryName, number: int, *tags: str) -> Digest:
@@ -173,6 +191,44 @@ class ImageStreamContract:
         assert await store.find_manifest(NAME, digest) is None
         assert await store.read(lambda tx: tx.streams.find_image(digest)) is None
         assert await store.read(lambda tx: tx.streams.find(NAME)) is None
+
+    async def test_an_image_goes_from_every_repository_once_nothing_uses_it(
+        self, store: MetadataDatabase
+    ) -> None:
+        digest = await tagged(store, OTHER, 1, "v1")
+        assert digest == await tagged(store, NAME, 1)
+        holders = await store.read(lambda tx: tx.images.list_holders(digest, limit=9))
+        assert [OTHER, NAME] == holders
+
+        with pytest.raises(ImageInUse, match=f"{OTHER}:v1"):
+            await store.write(lambda tx: delete_image(tx, digest, MOVER))
+        assert holders == await store.read(lambda tx: tx.images.list_holders(digest, limit=9))
+
+        def release(tx: Transaction) -> None:
+            repository = tx.repositories.find(OTHER)
+            assert repository is not None
+            remove_tag(tx, repository, Tag("v1"), MOVER)
+            tx.objects.add(described(digest), actor="alice", now=NOW)
+
+        await store.write(release)
+        await store.write(lambda tx: delete_image(tx, digest, MOVER))
+        assert [] == await store.read(lambda tx: tx.images.list_holders(digest, limit=9))
+        assert [] == await store.read(lambda tx: tx.images.list_described([digest]))
+        with pytest.raises(ObjectUnknown):
+            await store.write(lambda tx: delete_image(tx, digest, MOVER))
+
+    async def test_what_is_said_of_an_image_stays_while_a_repository_holds_it(
+        self, store: MetadataDatabase
+    ) -> None:
+        digest = await tagged(store, OTHER, 1, "v1")
+        await tagged(store, NAME, 1)
+        await store.write(lambda tx: tx.objects.add(described(digest), actor="alice", now=NOW))
+        left = []
+        for name in (OTHER, NAME):
+            await store.write(partial(take_from, name, digest))
+            left.append(await store.read(lambda tx: tx.images.list_described([digest])))
+
+        assert [[digest], []] == left
 
     async def test_a_manifest_is_linked_with_all_that_it_names_or_not_at_all(
         self, store: MetadataDatabase

@@ -8,13 +8,17 @@ from typing import Any
 
 import pytest
 
+from atomic_registry.clock import SystemClock
+from atomic_registry.content.admission import Admission
+from atomic_registry.content.manifests import ManifestService
+from atomic_registry.identity.policy import OpenPolicy
 from atomic_registry.oci.digest import Digest
 from atomic_registry.oci.reference import RepositoryName
 from atomic_registry.resources.kinds import RESOURCES
 from atomic_registry.web.messages import StreamBody
 from tests.faces.api_world import MasterWorld, make_master_world
-from tests.kit.images import Image, image, index
-from tests.kit.pushes import push
+from tests.kit.images import Image, artifact, image, index
+from tests.kit.pushes import PUSHER, push
 
 GROUP = "/apis/image.openshift.io/v1"
 IMAGES = f"{GROUP}/images"
@@ -58,9 +62,12 @@ async def revision(world: MasterWorld) -> str:
     return str(listed["metadata"]["resourceVersion"])
 
 
-async def watched(world: MasterWorld, query: str, count: int) -> list[tuple[str, str]]:
+async def watched(
+    world: MasterWorld, query: str, count: int, *, path: str = ""
+) -> list[tuple[str, str]]:
     """The first events of a watch: type and name of each."""
-    response = await world.call(ROOT, "GET", f"{IMAGES}?watch=1&{query}")
+    start = f"{GROUP}/watch/images{path}?" if path else f"{IMAGES}?watch=1&"
+    response = await world.call(ROOT, "GET", f"{start}{query}")
     assert isinstance(response.body, StreamBody), response.body
     found: list[tuple[str, str]] = []
     async with asyncio.timeout(10):
@@ -169,6 +176,39 @@ async def test_an_image_is_deleted_from_every_repository_with_what_is_said_of_it
     assert 404 == (await call(world, "DELETE", f"{IMAGES}/{digest}", caller=PRUNER))[0]
     await pushed(world, "own/web", ONE)
     assert "labels" not in (await call(world, "GET", f"{IMAGES}/{digest}"))[1]["metadata"]
+
+
+async def test_what_has_a_deleted_image_as_its_subject_stays(world: MasterWorld) -> None:
+    digest = await pushed(world, "own/web", ONE)
+    attached = await pushed(world, "own/web", artifact("note", subject=ONE.manifest))
+
+    assert 200 == (await call(world, "DELETE", f"{IMAGES}/{digest}"))[0]
+    assert await held(world, "own/web", attached)
+
+
+async def test_a_manifest_that_is_deleted_by_a_push_client_ends_in_a_watch(
+    world: MasterWorld,
+) -> None:
+    digest = await pushed(world, "own/web", ONE, "v1")
+    await pushed(world, "other/copy", ONE)
+    since = await revision(world)
+    service = ManifestService(world.metadata, Admission(OpenPolicy()), SystemClock())
+    for name in ("own/web", "other/copy"):
+        await service.delete(PUSHER, RepositoryName(name), Digest.parse(digest))
+
+    assert [("DELETED", digest)] == await watched(world, f"resourceVersion={since}", 1)
+
+
+async def test_a_watch_of_one_image_tells_of_no_other(world: MasterWorld) -> None:
+    digest = await pushed(world, "own/web", ONE, "v1")
+    since = await revision(world)
+    await pushed(world, "own/web", TWO, "v2")
+    await annotate(world, digest, annotations={"a": "b"})
+
+    for query in (f"fieldSelector=metadata.name={digest}&", ""):
+        path = "" if query else f"/{digest}"
+        seen = await watched(world, f"{query}resourceVersion={since}", 1, path=path)
+        assert [("MODIFIED", digest)] == seen
 
 
 async def test_a_deletion_holds_only_for_the_version_that_was_read(world: MasterWorld) -> None:
