@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from contextlib import suppress
 from datetime import timedelta
 from functools import partial
 
@@ -35,7 +36,13 @@ from atomic_registry.content.tags import (
     remove_tag,
     repository_change,
 )
-from atomic_registry.errors import ImageInUse, ManifestUnknown, MissingReference, ObjectUnknown
+from atomic_registry.errors import (
+    ImageInUse,
+    ManifestUnknown,
+    MissingReference,
+    ObjectUnknown,
+    StaleRevision,
+)
 from atomic_registry.identity.actors import Actor
 from atomic_registry.kube.objects import ObjectMeta
 from atomic_registry.oci.digest import Digest
@@ -292,3 +299,32 @@ class ImageStreamContract:
             await other.close()
         found = await store.find_manifest(NAME, Tag("b"))
         assert found is not None and digests[OTHER] == found.digest
+
+    async def test_a_deletion_and_a_push_at_once_leave_no_tag_without_its_image(
+        self, store: MetadataDatabase, open_another: OpenAnother
+    ) -> None:
+        other = open_another()
+        digest = await tagged(store, OTHER, 1)
+
+        def untag(tx: Transaction) -> None:
+            repository = tx.repositories.find(NAME, lock="exclusive")
+            assert repository is not None
+            remove_tag(tx, repository, TAG, MOVER)
+
+        async def push() -> None:
+            for _ in range(ROUNDS):
+                await tagged(store, NAME, 1, str(TAG))
+                found = await store.find_manifest(NAME, TAG)
+                assert found is not None and digest == found.digest
+                await store.write(untag, durable=False)
+
+        async def delete() -> None:
+            for _ in range(ROUNDS):
+                with suppress(ImageInUse, ObjectUnknown, StaleRevision):
+                    await other.write(lambda tx: delete_image(tx, digest, MOVER), durable=False)
+
+        try:
+            async with asyncio.timeout(30):
+                await asyncio.gather(push(), delete())
+        finally:
+            await other.close()
