@@ -88,6 +88,38 @@ def verify(place: Path, at: str | None, *, as_json: bool) -> int:
     return verify_now(place, at, as_json=as_json)
 
 
+@command.command("drill")
+@place_argument
+@at_option
+@click.option(
+    "--images",
+    type=click.IntRange(min=1),
+    default=20,
+    show_default=True,
+    help="Pull so many images, chosen at random.",
+)
+@click.option(
+    "--to",
+    type=click.Path(path_type=Path, file_okay=False, exists=True, resolve_path=True),
+    help="A directory with room for all of it; by default the one for temporary files.",
+)
+@json_option
+def drill(place: Path, at: str | None, images: int, to: Path | None, *, as_json: bool) -> int:
+    """Try a restore: bring the backup back elsewhere, serve it, pull from it, take it away again.
+
+    The registry is served on a free loopback port, and to this command alone; what runs on this
+    machine is not touched. Every byte that is pulled is compared. Exit code 1 on any fault.
+
+    \b
+    Examples:
+      atomic-registry backup drill /mnt/backups/registry
+      atomic-registry backup drill /mnt/backups/registry --images 200 --to /mnt/scratch
+    """
+    from atomic_registry.cli.backup_drill import drill_now  # noqa: PLC0415
+
+    return drill_now(place, at, to, count=images, as_json=as_json)
+
+
 @command.command("list")
 @place_argument
 @json_option

@@ -50,7 +50,7 @@ def create_now(
     """Make a backup and say what it holds."""
     # Keys are in it: nothing that is made here is for others.
     os.umask(0o077)
-    with _shown() as progress:
+    with shown() as progress:
         settings, is_machine = _settings(root, config_file)
         subject = subject_of(settings, is_machine=is_machine)
         _refuse_inside(place, [tree.directory for tree in subject.trees])
@@ -75,7 +75,7 @@ def create_now(
 
 def verify_now(place: Path, at: str | None, *, as_json: bool) -> int:
     """Read a snapshot and say what is wrong with it."""
-    with _shown() as progress, open_source(place) as source:
+    with shown() as progress, open_source(place) as source:
         verdict = verify_snapshot(
             source, at, list_blobs=list_copied_blobs, check=check_copy, progress=progress
         )
@@ -98,7 +98,7 @@ def verify_now(place: Path, at: str | None, *, as_json: bool) -> int:
 
 def list_now(place: Path, *, as_json: bool) -> None:
     """Say which snapshots there are."""
-    with _shown(), open_source(place) as source:
+    with shown(), open_source(place) as source:
         found = [read_manifest(source, name) for name in source.snapshots()]
     if as_json:
         keys = ("release", "kind", "host", "root", "taken_at")
@@ -126,7 +126,7 @@ def restore_now(
     place: Path, to: Path | None, at: str | None, *, force: bool, as_json: bool
 ) -> None:
     """Bring a snapshot back and say what is to be done next."""
-    with _shown() as progress, open_source(place) as source:
+    with shown() as progress, open_source(place) as source:
         name, manifest = read_manifest(source, at)
         is_machine = manifest.kind == "machine"
         target = to or Path("/" if is_machine else manifest.root)
@@ -191,7 +191,8 @@ def _tell(report: Report, removed: int) -> None:
 
 
 @contextlib.contextmanager
-def _shown() -> Iterator[ShownProgress]:
+def shown() -> Iterator[ShownProgress]:
+    """Show how far the work is, and end the command with what went wrong."""
     progress = ShownProgress(_CLOCK)
     try:
         yield progress

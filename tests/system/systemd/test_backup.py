@@ -85,6 +85,13 @@ def test_the_second_machine_has_the_same_authority_images_and_people(moved: Move
     assert second.machine.run("systemctl", "--failed", "--no-legend").output.strip() == ""
 
 
+def test_a_drill_on_the_machine_touches_nothing_that_runs(moved: Moved) -> None:
+    done = moved.second.machine.run("atomic-registry", "backup", "drill", PLACE, "--json")
+    drilled = json.loads(done.output)
+    assert drilled["images"] >= 2 and not drilled["faults"]
+    assert "atomic-registry-drill-" not in moved.second.machine.run("ls", "/tmp").output
+
+
 def test_storage_that_was_moved_is_followed_by_backup_and_status(moved: Moved) -> None:
     machine = moved.second.machine
     config = machine.path("/etc/atomic-registry/registry/config.yml")

@@ -17,6 +17,7 @@ from atomic_registry.store.metadata.sqlite_connection import Session, connect, d
 from atomic_registry.store.metadata.statements import stored_digest
 from atomic_registry.store.metadata.tables import (
     blobs,
+    manifests,
     repositories,
     schema_info,
     tags,
@@ -96,6 +97,16 @@ def list_copied_blobs(target: Path) -> Iterator[StoredBlob]:
             if len(page) < _BATCH:
                 return
             after = page[-1].digest
+
+
+def pick_copied_images(target: Path, count: int) -> list[tuple[str, str]]:
+    """Return repository and digest of so many manifests, others each time."""
+    images = select(repositories.c.name, manifests.c.digest).join(
+        manifests, manifests.c.repository_id == repositories.c.id
+    )
+    with _errors(), _opened(target) as session:
+        found = session.sql.execute(images.order_by(func.random()).limit(count)).all()
+    return [(row.name, row.digest) for row in found]
 
 
 def check_copy(target: Path) -> list[str]:
