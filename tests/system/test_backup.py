@@ -5,26 +5,17 @@ import json
 import os
 import shutil
 import stat
-import subprocess
-import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.kit.commands import call
 from tests.kit.http import RegistryClient
 from tests.kit.images import image
 from tests.kit.optional import need_commands, need_root, run
-from tests.kit.registry import Registry, clean_environment, running_registry
-
-
-def call(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
-    """Runs the command line."""
-    words = [sys.executable, "-m", "atomic_registry", *map(str, arguments)]
-    return subprocess.run(
-        words, capture_output=True, text=True, timeout=120, check=False, env=clean_environment()
-    )
+from tests.kit.registry import Registry, running_registry
 
 
 def succeed(*arguments: str | Path) -> str:

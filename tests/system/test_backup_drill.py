@@ -10,9 +10,10 @@ import pytest
 from atomic_registry.clock import SystemClock
 from atomic_registry.store.blobs.filesystem import FilesystemBlobStore
 from atomic_registry.store.metadata import open_metadata, prepare_metadata
+from tests.kit.commands import call
 from tests.kit.images import image
 from tests.kit.pushes import push
-from tests.system.test_backup import call, create
+from tests.system.test_backup import create
 
 
 @pytest.fixture

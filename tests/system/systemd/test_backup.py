@@ -87,7 +87,7 @@ def test_the_second_machine_has_the_same_authority_images_and_people(moved: Move
 
 def test_a_drill_on_the_machine_touches_nothing_that_runs(moved: Moved) -> None:
     done = moved.second.machine.run("atomic-registry", "backup", "drill", PLACE, "--json")
-    drilled = json.loads(done.output)
+    drilled = json.loads(done.output[done.output.index("{") :])
     assert drilled["images"] >= 2 and not drilled["faults"]
     assert "atomic-registry-drill-" not in moved.second.machine.run("ls", "/tmp").output
 
