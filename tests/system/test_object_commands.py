@@ -285,8 +285,8 @@ def test_a_watch_shows_what_changes(mary: Person, tmp_path: Path) -> None:
         finally:
             watch.kill()
     assert 1 == log.read_text().count("NAME ")
-    refused = mary.run("get", "istag", "--watch", *IN)
-    assert 2 == refused.code and "watch imagestreams" in refused.err
+    refused = mary.run("get", "useroauthaccesstokens", "--watch")
+    assert 2 == refused.code and "leave --watch out" in refused.err
 
 
 def with_editor(someone: Person, script: str) -> None:

@@ -10,10 +10,8 @@ import structlog
 
 from atomic_registry.app.access import ANYBODY, AccessControl
 from atomic_registry.app.announcement import allows_all, announce, announce_console
-from atomic_registry.app.console import CONSOLE_ROWS, ConsoleWorker
 from atomic_registry.app.database import database_url
 from atomic_registry.app.logs import audit_file, start_logging
-from atomic_registry.app.master import MASTER_ROWS, MasterWorker
 from atomic_registry.app.master_files import (
     ADMINISTRATOR_NAME,
     MasterFiles,
@@ -98,6 +96,9 @@ def serve_console(settings: Settings, *, ignored: Sequence[str] = ()) -> int:
     Raises:
         CannotServe, OSError: it cannot start; the message says what to do.
     """
+    # Here, as the other services do without it.
+    from atomic_registry.app.console import CONSOLE_ROWS, ConsoleWorker  # noqa: PLC0415
+
     start_logging(settings.log, ignored)
     settings.root.mkdir(mode=0o770, parents=True, exist_ok=True)
     metrics = HttpMetrics(CONSOLE_ROWS, workers=1)
@@ -224,6 +225,9 @@ def _registry_tls(tls: RegistryTlsSettings) -> TlsOptions | None:
 
 
 def _master_service(settings: Settings, files: MasterFiles) -> Service:
+    # A registry by itself starts sooner, and its workers are smaller, without the master's parts.
+    from atomic_registry.app.master import MASTER_ROWS, MasterWorker  # noqa: PLC0415
+
     url = database_url(settings)
     metrics = HttpMetrics(
         ((method, path) for method, path in MASTER_ROWS), workers=settings.master.workers

@@ -18,10 +18,7 @@ def watch(work: Work, target: Target, request: Request, *, is_only: bool) -> Non
         UsageError: the kind cannot be watched.
     """
     if "watch" not in target.kind.verbs:
-        raise click.UsageError(
-            f"{target.kind.plural} cannot be watched; leave --watch out"
-            + (", or watch imagestreams" if target.kind.plural.startswith("imagestream") else "")
-        )
+        raise click.UsageError(f"{target.kind.plural} cannot be watched; leave --watch out")
     query = dict(request.query)
     if target.name:
         query["fieldSelector"] = f"metadata.name={target.name}"
