@@ -116,7 +116,7 @@ class StoredProjector:
     async def state(self, place: Place, after: Key, *, limit: int) -> StatePage:
         options = ListOptions(limit=limit)
         page = await self._store.read(lambda tx: scan(tx, place, options, after))
-        items = [_present(place, item) for item in page.items]
+        items = [present(place, item) for item in page.items]
         return StatePage(items=items, revision=page.revision, last=page.last)
 
     async def find(self, place: Place, name: str) -> Sighting | None:
@@ -129,7 +129,7 @@ class StoredProjector:
                 return None
 
         item = await self._store.read(query)
-        return None if item is None else _present(place, item)
+        return None if item is None else present(place, item)
 
 
 class NothingProjector:
@@ -183,7 +183,8 @@ class SharedProjector:
             self._known.pop(key, None)
 
 
-def _present(place: Place, item: KubeObject) -> Sighting:
+def present(place: Place, item: KubeObject) -> Sighting:
+    """Return an object as it is, with no change to it."""
     meta = item.metadata
     return Sighting(
         namespace=meta.namespace,

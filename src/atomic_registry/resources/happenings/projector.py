@@ -4,7 +4,6 @@ from dataclasses import replace
 
 from atomic_registry.events.ports import Change
 from atomic_registry.identity.ports import IdentityStore
-from atomic_registry.resources.documents import show_object
 from atomic_registry.resources.event_records import DENIED, Event
 from atomic_registry.resources.happenings.projection import event_of
 from atomic_registry.resources.happenings.service import EventService, MaySee, load_uids
@@ -16,6 +15,7 @@ from atomic_registry.resources.projections import (
     Sighting,
     StatePage,
     StoredProjector,
+    present,
 )
 
 _REPOSITORY = "repository"
@@ -36,12 +36,12 @@ class EventProjector:
             return await self._counted.events_of(change, place)
         uids = await load_uids(self._metadata, [change])
         event = event_of(change, uid=uids.get((change.namespace, change.name), ""))
-        return [] if event is None else [_sighting(place, event)]
+        return [] if event is None else [present(place, event)]
 
     async def state(self, place: Place, after: Key, *, limit: int) -> StatePage:
         found, revision = await self._events.all_of(place)
         keys = sorted(key for key in found if key > after)
-        items = [_sighting(place, found[key]) for key in keys[:limit]]
+        items = [present(place, found[key]) for key in keys[:limit]]
         last = keys[limit - 1] if len(keys) > limit else None
         return StatePage(items=items, revision=revision, last=last)
 
@@ -67,15 +67,3 @@ class VisibleEvents:
 
     def _is_visible(self, sighting: Sighting) -> bool:
         return sighting.document.get("reason") != DENIED or self._may_see(sighting.namespace)
-
-
-def _sighting(place: Place, event: Event) -> Sighting:
-    meta = event.metadata
-    return Sighting(
-        namespace=meta.namespace,
-        name=meta.name,
-        revision=int(meta.resource_version),
-        before=None,
-        after=meta.labels,
-        document=show_object(place, event),
-    )
