@@ -50,6 +50,7 @@ class Machine:
         self.disk = directory / "disk"
         self._directory = directory
         self._nspawn: subprocess.Popen[bytes] | None = None
+        self._groups: list[Path] = []
 
     def prepare(self) -> None:
         """Lays the overlay over this machine's root, without its services."""
@@ -70,8 +71,15 @@ class Machine:
     def boot(self) -> float:
         """Starts the machine; the seconds until its systemd has settled."""
         console = (self._directory / "console").open("ab")
+        self._groups = control_groups(self.name)
+        for group in self._groups:
+            group.mkdir(exist_ok=True)
+        enter = (
+            'while [ "$1" != -- ]; do echo $$ > "$1/cgroup.procs"; shift; done; shift; exec "$@"'
+        )
         environment = {**os.environ, "SYSTEMD_NSPAWN_UNIFIED_HIERARCHY": "1"}
-        command = ["systemd-nspawn", "-q", "-D", str(self.disk), "-M", self.name]
+        command = ["sh", "-ec", enter, "sh", *map(str, self._groups), "--"]
+        command += ["systemd-nspawn", "-q", "-D", str(self.disk), "-M", self.name]
         command += ["--register=no", "--keep-unit", "--console=pipe", "--link-journal=no"]
         command += ["--resolv-conf=off", "--timezone=off", "--boot"]
         with console:
@@ -161,6 +169,24 @@ class Machine:
         self.kill()
         for place in (self.disk, self._directory):
             _unmount(place)
+        for group in self._groups:
+            for below in sorted(group.rglob("*/"), reverse=True):
+                below.rmdir()
+            group.rmdir()
+
+
+def control_groups(name: str) -> list[Path]:
+    """Where a machine's processes belong: in one group, two would take each other's for theirs."""
+    places = {
+        "": ("/sys/fs/cgroup/unified", "/sys/fs/cgroup"),
+        "name=systemd": ("/sys/fs/cgroup/systemd",),
+    }
+    found = []
+    for line in Path("/proc/self/cgroup").read_text().splitlines():
+        _, kind, path = line.split(":", 2)
+        own = [Path(f"{place}{path}") for place in places.get(kind, ())]
+        found += [group / name for group in own if (group / "cgroup.procs").exists()]
+    return found
 
 
 def _unmount(place: Path) -> None:

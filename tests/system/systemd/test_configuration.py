@@ -10,7 +10,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 
 from tests.kit.registry import free_port
-from tests.system.systemd.conftest import Installed
+from tests.system.systemd.conftest import Client, Installed
 
 UNIT = "atomic-registry.service"
 CONFIG = "/etc/atomic-registry/registry/config.yml"
@@ -154,3 +154,47 @@ def test_an_address_in_sysconfig_holds_after_a_restart_of_the_service(edited: Ed
     with pytest.raises((ssl.SSLError, ConnectionError)):
         edited.header("Content-Type")
     assert edited.header("Content-Type", address="127.0.0.2") is not None
+
+
+def test_the_master_too_knows_where_images_lie_and_that_they_may_not_change(
+    edited: Edited, client: Client
+) -> None:
+    machine, drop_in = edited.installed.machine, "[Service]\nReadWritePaths=/srv/images\n"
+    units = (UNIT, "atomic-registry-master.service")
+    run = ["install", "-d", "-o", "atomic-registry", "-g", "atomic-registry", "-m", "2770"]
+    machine.run(*run, "/srv/images")
+    machine.run("cp", "-a", "/var/lib/atomic-registry/registry/.", "/srv/images")
+    for unit in units:
+        directory = machine.path(f"/etc/systemd/system/{unit}.d")
+        directory.mkdir()
+        (directory / "storage.conf").write_text(drop_in)
+    text = edited.config.read_text()
+    moved = text.replace("/var/lib/atomic-registry/registry", "/srv/images")
+    edited.config.write_text(moved)
+    # As the original's steps leave it.
+    machine.run("chown", "atomic-registry:root", CONFIG)
+    try:
+        machine.run("systemctl", "daemon-reload")
+        machine.run("systemctl", "restart", *units)
+        client.push("demo/moved:v1")
+        path = "jsonpath={.image.dockerImageMetadata.Architecture}"
+        shown = machine.run("atomic-registry", "get", "istag", "moved:v1", "-n", "demo", "-o", path)
+        assert "amd64" in shown.output
+
+        edited.variables.write_text(
+            edited.variables.read_text()
+            + '\nREGISTRY_STORAGE_MAINTENANCE_READONLY={"enabled": true}\n'
+        )
+        machine.run("systemctl", "restart", *units)
+        delete = ["atomic-registry", "delete", "istag", "moved:v1", "-n", "demo"]
+        refused = machine.run(*delete, check=False)
+        assert refused.code == 1
+        assert "read-only" in refused.output
+    finally:
+        for unit in units:
+            machine.run("rm", "-r", f"/etc/systemd/system/{unit}.d")
+        machine.run("chown", "root:atomic-registry", CONFIG)
+        machine.run("cp", "-a", "/srv/images/.", "/var/lib/atomic-registry/registry")
+        edited.config.write_text(text)
+        machine.run("systemctl", "daemon-reload")
+        machine.run("systemctl", "restart", units[1])
