@@ -192,7 +192,7 @@ def _all_streams(master: Master, sizes: ApiSizes) -> ApiFigure:
         if not after:
             break
     client.close()
-    if count != sizes.amounts.streams:
+    if count < sizes.amounts.streams:
         raise RuntimeError(f"{count} streams in the pages instead of {sizes.amounts.streams}")
     taken = time.monotonic() - start
     return ApiFigure(name=f"all {count} streams by pages", unit="s", runs=[taken])
