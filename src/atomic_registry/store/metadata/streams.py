@@ -159,7 +159,7 @@ class SqlStreams:
                 .order_by(tags.c.repository_id, tags.c.name)
                 .limit(limit - len(found))
             )
-            found += map(_tagged, self._connection.execute(query))
+            found += map(_tagged, self._connection.execute(query).all())
         return found
 
     def find_tag(self, repository_id: int, tag: str) -> tuple[TaggedDigest, HeldManifest] | None:
@@ -214,7 +214,7 @@ class SqlStreams:
     def _newest(self, ranked: Select[*tuple[object, ...]], limit: int) -> list[TagEvent]:
         of_tag = ranked.subquery()
         query = select(of_tag).where(of_tag.c.rank <= limit).order_by(of_tag.c.id.desc())
-        return [*map(_event, self._connection.execute(query))]
+        return [*map(_event, self._connection.execute(query).all())]
 
     def list_removals(self, repository_id: int, *, limit: int) -> list[TagEvent]:
         query = (
