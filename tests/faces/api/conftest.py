@@ -72,6 +72,7 @@ from atomic_registry.web.health import ProbeHandlers
 from atomic_registry.web.impersonation import Impersonator
 from atomic_registry.web.messages import Query, Request
 from atomic_registry.web.metrics import HttpMetrics
+from tests.faces.api_world import MasterWorld, make_master_world
 from tests.kit.bodies import BytesBody
 from tests.kit.clock import ManualClock
 from tests.kit.databases import ON_POSTGRES, drop_database, new_database
@@ -334,3 +335,11 @@ async def api(store: Store) -> Api:
     )
     guard = _guard(handlers, policy, directory, _ByHeader(actors, directory), clock)
     return Api(guard, store, directory, actors, projects, deleted, feed, watches)
+
+
+@pytest.fixture
+async def world(tmp_path: Path) -> AsyncIterator[MasterWorld]:
+    """The master's faces with content behind them, everything as the services build it."""
+    world = await make_master_world(tmp_path)
+    yield world
+    await world.close()

@@ -1,17 +1,13 @@
 """Events over the API: what shows of pushes, pulls and denials, to whom, and for how long."""
 
 import json
-from collections.abc import AsyncIterator
 from datetime import timedelta
-from pathlib import Path
 from typing import Any, TypeVar
-
-import pytest
 
 from atomic_registry.resources.event_records import Event
 from atomic_registry.resources.happenings.recorder import EventRecorder
 from atomic_registry.web.messages import StreamBody
-from tests.faces.api_world import MasterWorld, make_master_world
+from tests.faces.api_world import MasterWorld
 from tests.faces.world import CLOCK
 from tests.kit.images import image
 from tests.kit.pushes import push
@@ -20,13 +16,6 @@ T = TypeVar("T")
 OWN = "/api/v1/namespaces/own/events"
 ADMIN, VIEWER, ROOT = "registry-admin", "registry-viewer", "everywhere-cluster-admin"
 DAY = timedelta(hours=24)
-
-
-@pytest.fixture
-async def world(tmp_path: Path) -> AsyncIterator[MasterWorld]:
-    world = await make_master_world(tmp_path)
-    yield world
-    await world.close()
 
 
 def recorder_of(world: MasterWorld) -> EventRecorder:

@@ -2,26 +2,21 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
 
 from atomic_registry.resources import watch, watch_stream
 from atomic_registry.web.messages import StreamBody
-from tests.faces.api_world import MasterWorld, make_master_world
+from tests.faces.api_world import MasterWorld
 
 STREAMS = "/apis/image.openshift.io/v1/namespaces/own/imagestreams"
 ADMIN = "registry-admin"
 
 
-@pytest.fixture
-async def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[MasterWorld]:
+@pytest.fixture(autouse=True)
+def _small_pages(monkeypatch: pytest.MonkeyPatch) -> None:
     for module in (watch, watch_stream):
         monkeypatch.setattr(module, "PAGE", 2)
-    world = await make_master_world(tmp_path)
-    yield world
-    await world.close()
 
 
 async def send(world: MasterWorld, method: str, path: str, name: str, **labels: str) -> None:

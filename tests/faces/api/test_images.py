@@ -1,73 +1,35 @@
 """Image streams, tags and images over the API: real routing, rights and store."""
 
-import asyncio
-import json
-from collections.abc import AsyncIterator
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from atomic_registry.oci.reference import RepositoryName, Tag
-from atomic_registry.web.messages import StreamBody
-from tests.faces.api_world import MasterWorld, make_master_world
+from tests.faces.api.image_requests import (
+    GROUP,
+    ONE,
+    OWN,
+    ROOT,
+    TWO,
+    call,
+    get,
+    pushed,
+    stream,
+    tag_from,
+)
+from tests.faces.api_world import MasterWorld
 from tests.kit.clock import ManualClock
-from tests.kit.images import Image, image, index
+from tests.kit.images import image, index
 from tests.kit.pushes import push
 
-GROUP = "/apis/image.openshift.io/v1"
-OWN = f"{GROUP}/namespaces/own"
-ADMIN, ROOT = "registry-admin", "everywhere-cluster-admin"
 HOST = "127.0.0.1:5000"
-ONE, TWO = image("one"), image("two")
 TABLE = "application/json;as=Table;v=v1;g=meta.k8s.io"
-
-
-@pytest.fixture
-async def world(tmp_path: Path) -> AsyncIterator[MasterWorld]:
-    world = await make_master_world(tmp_path)
-    yield world
-    await world.close()
-
-
-async def call(
-    world: MasterWorld,
-    method: str,
-    path: str,
-    body: object = None,
-    *,
-    caller: str = ADMIN,
-    **more: Any,
-) -> tuple[int, Any]:
-    content = b"" if body is None else json.dumps(body).encode()
-    response = await world.call(caller, method, path, content, **more)
-    assert isinstance(response.body, bytes)
-    return response.status, json.loads(response.body)
-
-
-async def get(world: MasterWorld, path: str, *, caller: str = ADMIN) -> Any:
-    status, body = await call(world, "GET", path, caller=caller)
-    assert 200 == status, body
-    return body
-
-
-async def pushed(world: MasterWorld, name: str, one: Image, *tags: str) -> str:
-    return str(await push(world.metadata, world.blobs, name, one, *tags))
 
 
 async def pulled(world: MasterWorld, name: str, tag: str) -> str | None:
     found = await world.metadata.find_manifest(RepositoryName(name), Tag(tag))
     return None if found is None else str(found.digest)
-
-
-def stream(name: str = "app", **fields: object) -> dict[str, object]:
-    return {"kind": "ImageStream", "metadata": {"name": name}, **fields}
-
-
-def tag_from(name: str, kind: str, source: str, **more: str) -> dict[str, object]:
-    reference = {"kind": kind, "name": source, **more}
-    return {"metadata": {"name": name}, "tag": {"from": reference}}
 
 
 def tags_of(document: Any) -> dict[str, list[str]]:
@@ -442,72 +404,3 @@ async def test_a_status_takes_annotations_and_leaves_the_spec_alone(world: Maste
     assert made["spec"] == patched["spec"]
     absent = f"{OWN}/imagestreams/never/status"
     assert 404 == (await call(world, "PUT", absent, stream("never"), caller=ROOT))[0]
-
-
-async def watched(world: MasterWorld, path: str, count: int) -> list[tuple[str, str]]:
-    """The first events of a watch: type and name of each."""
-    response = await world.call(ROOT, "GET", path)
-    assert isinstance(response.body, StreamBody)
-    found: list[tuple[str, str]] = []
-    async with asyncio.timeout(10):
-        async for line in response.body.pieces:
-            event = json.loads(line)
-            found.append((event["type"], event["object"]["metadata"]["name"]))
-            if len(found) == count:
-                break
-    await response.body.close()
-    return found
-
-
-async def test_a_watch_of_tags_tells_of_each_tag_that_comes_moves_and_goes(
-    world: MasterWorld,
-) -> None:
-    first = await pushed(world, "own/web", ONE, "v1")
-    since = (await get(world, f"{OWN}/imagestreamtags"))["metadata"]["resourceVersion"]
-    await pushed(world, "own/web", TWO, "v1")
-    made = tag_from("web:prod", "ImageStreamImage", f"web@{first}")
-    assert 201 == (await call(world, "POST", f"{OWN}/imagestreamtags", made))[0]
-    _, shown = await call(world, "GET", f"{OWN}/imagestreamtags/web:prod")
-    shown["metadata"]["annotations"] = {"note": "kept"}
-    assert 200 == (await call(world, "PUT", f"{OWN}/imagestreamtags/web:prod", shown))[0]
-    watch = f"{GROUP}/imagestreamtags?watch=1&resourceVersion={since}"
-
-    assert [("MODIFIED", "web:v1"), ("ADDED", "web:prod"), ("MODIFIED", "web:prod")] == (
-        await watched(world, watch, 3)
-    )
-    assert {("ADDED", "web:v1"), ("ADDED", "web:prod")} == {
-        *(await watched(world, f"{OWN}/imagestreamtags?watch=1", 2))
-    }
-
-    since = (await get(world, f"{OWN}/imagestreamtags"))["metadata"]["resourceVersion"]
-    assert 200 == (await call(world, "DELETE", f"{OWN}/imagestreamtags/web:prod"))[0]
-    assert 200 == (await call(world, "DELETE", f"{OWN}/imagestreams/web"))[0]
-    watch = f"{GROUP}/imagestreamtags?watch=1&resourceVersion={since}"
-    assert [("DELETED", "web:prod"), ("DELETED", "web:v1")] == await watched(world, watch, 2)
-
-
-async def test_a_watch_of_tags_tells_of_those_that_go_with_their_project(
-    world: MasterWorld,
-) -> None:
-    await pushed(world, "own/web", ONE, "v1", "v2")
-    since = (await get(world, f"{OWN}/imagestreamtags"))["metadata"]["resourceVersion"]
-    projects = "/apis/project.openshift.io/v1/projects"
-    assert 200 == (await call(world, "DELETE", f"{projects}/own", caller=ROOT))[0]
-
-    found = await watched(world, f"{GROUP}/imagestreamtags?watch=1&resourceVersion={since}", 2)
-
-    assert [("DELETED", "web:v1"), ("DELETED", "web:v2")] == found
-
-
-async def test_a_watch_of_tags_follows_the_labels_of_their_stream(world: MasterWorld) -> None:
-    await pushed(world, "own/web", ONE, "v1")
-    since = (await get(world, f"{OWN}/imagestreamtags"))["metadata"]["resourceVersion"]
-    merge = "application/merge-patch+json"
-    patch = {"metadata": {"labels": {"tier": "db"}}}
-    path = f"{OWN}/imagestreams/web"
-    assert 200 == (await call(world, "PATCH", path, patch, media_type=merge))[0]
-
-    watch = f"{OWN}/imagestreamtags?watch=1&resourceVersion={since}&labelSelector="
-
-    assert [("DELETED", "web:v1")] == await watched(world, f"{watch}!tier", 1)
-    assert [("ADDED", "web:v1")] == await watched(world, f"{watch}tier", 1)

@@ -1,13 +1,11 @@
 """Which state a list shows: `resourceVersion` and `resourceVersionMatch`, by Kubernetes' table."""
 
 import json
-from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.faces.api_world import MasterWorld, make_master_world
+from tests.faces.api_world import MasterWorld
 from tests.kit.images import image
 from tests.kit.pushes import push
 
@@ -36,12 +34,9 @@ REFUSED = {
 }
 
 
-@pytest.fixture
-async def world(tmp_path: Path) -> AsyncIterator[MasterWorld]:
-    world = await make_master_world(tmp_path)
+@pytest.fixture(autouse=True)
+async def _image(world: MasterWorld) -> None:
     await push(world.metadata, world.blobs, "own/app", image("one"), "v1")
-    yield world
-    await world.close()
 
 
 async def get(world: MasterWorld, path: str, query: str = "") -> tuple[int, Any]:

@@ -1,27 +1,21 @@
 """Limits in force over the API, and quotas that show what is used."""
 
-from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.faces.api.test_images import ADMIN, OWN, ROOT, call, get, stream, tag_from
-from tests.faces.api_world import MasterWorld, make_master_world
-from tests.kit.images import image, index
+from tests.faces.api.image_requests import ADMIN, ONE, OWN, ROOT, call, get, stream, tag_from
+from tests.faces.api_world import MasterWorld
+from tests.kit.images import index
 from tests.kit.pushes import push
 
 CORE = "/api/v1/namespaces/own"
-ONE = image("one")
 
 
-@pytest.fixture
-async def world(tmp_path: Path) -> AsyncIterator[MasterWorld]:
-    world = await make_master_world(tmp_path)
+@pytest.fixture(autouse=True)
+async def _without_limits(world: MasterWorld) -> None:
     for plural in ("resourcequotas", "limitranges"):
         await call(world, "DELETE", f"{CORE}/{plural}", caller=ROOT)
-    yield world
-    await world.close()
 
 
 async def set_quota(world: MasterWorld, **hard: str) -> Any:

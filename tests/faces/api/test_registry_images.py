@@ -2,8 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
-from pathlib import Path
+from functools import partial
 from typing import Any
 
 import pytest
@@ -16,35 +15,18 @@ from atomic_registry.oci.digest import Digest
 from atomic_registry.oci.reference import RepositoryName
 from atomic_registry.resources.kinds import RESOURCES
 from atomic_registry.web.messages import StreamBody
-from tests.faces.api_world import MasterWorld, make_master_world
-from tests.kit.images import Image, artifact, image, index
-from tests.kit.pushes import PUSHER, push
+from tests.faces.api.image_requests import GROUP, ONE, ROOT, TWO, pushed
+from tests.faces.api.image_requests import call as call_as
+from tests.faces.api_world import MasterWorld
+from tests.kit.images import artifact, index
+from tests.kit.pushes import PUSHER
 
-GROUP = "/apis/image.openshift.io/v1"
 IMAGES = f"{GROUP}/images"
-ROOT, PRUNER = "everywhere-cluster-admin", "everywhere-system-image-pruner"
-ONE, TWO = image("one"), image("two")
+PRUNER = "everywhere-system-image-pruner"
 MERGE = "application/merge-patch+json"
 
 
-@pytest.fixture
-async def world(tmp_path: Path) -> AsyncIterator[MasterWorld]:
-    world = await make_master_world(tmp_path)
-    yield world
-    await world.close()
-
-
-async def call(
-    world: MasterWorld, method: str, path: str, body: object = None, caller: str = ROOT, **more: Any
-) -> tuple[int, Any]:
-    content = b"" if body is None else json.dumps(body).encode()
-    response = await world.call(caller, method, path, content, **more)
-    assert isinstance(response.body, bytes)
-    return response.status, json.loads(response.body)
-
-
-async def pushed(world: MasterWorld, name: str, one: Image, *tags: str) -> str:
-    return str(await push(world.metadata, world.blobs, name, one, *tags))
+call = partial(call_as, caller=ROOT)
 
 
 async def annotate(world: MasterWorld, digest: str, **metadata: object) -> tuple[int, Any]:
