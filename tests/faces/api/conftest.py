@@ -272,6 +272,13 @@ async def store(tmp_path: Path) -> AsyncIterator[Store]:
     drop_database(url)
 
 
+def _quotas(
+    objects: ObjectService, rehearsed: ObjectService, patches: PatchService, clock: ManualClock
+) -> ObjectHandlers:
+    writing = Writing(service=patches, rehearsal=QuotaService(rehearsed, _Empty()))
+    return ObjectHandlers(QuotaService(objects, _Empty()), clock, writing)
+
+
 @pytest.fixture
 async def api(store: Store) -> Api:
     clock = ManualClock()
@@ -307,11 +314,7 @@ async def api(store: Store) -> Api:
     objects, rehearsed = (ObjectService(it, clock, authority) for it in (store, tries))
     handlers = routes.Handlers(
         objects=ObjectHandlers(objects, clock, Writing(service=patches, rehearsal=rehearsed)),
-        quotas=ObjectHandlers(
-            QuotaService(objects, _Empty()),
-            clock,
-            Writing(service=patches, rehearsal=QuotaService(rehearsed, _Empty())),
-        ),
+        quotas=_quotas(objects, rehearsed, patches, clock),
         projects=ObjectHandlers(
             projects, clock, Writing(service=patches, rehearsal=make_projects(tries))
         ),
